@@ -1,0 +1,30 @@
+# report · test · lab · clean: each sets up .venv by itself, from environment.yml's pip section.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: report test lab clean
+.DEFAULT_GOAL := report
+
+report: $(READY)
+	$(BIN)/sersupport report --profile demo
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lab: $(READY)
+	$(BIN)/jupyter lab --notebook-dir=notebooks
+
+clean:
+	rm -rf $(VENV) build *.egg-info
+
+$(READY): environment.yml pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	    { echo "Python 3.11 is needed; name it with: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "setting up $(VENV) (once; a few minutes)"
+	@$(PYTHON) -m venv $(VENV)
+	@sed -n '/- pip:/,$$ s/^ *- *\([A-Za-z0-9._-]*==.*\)/\1/p' environment.yml > $(VENV)/pins.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/pins.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@

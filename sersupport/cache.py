@@ -1,0 +1,88 @@
+"""Row-wise cache of computed arrays, keyed by what they were computed from."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+from tqdm.auto import tqdm
+
+
+def digest(value: Any) -> str:
+    """Hex digest of a JSON-serialisable value; equal values, equal digests."""
+    text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def code_version(modules: Iterable[ModuleType]) -> str:
+    """Digest of the modules' source text: what they compute may change only when this changes."""
+    return digest([inspect.getsource(module) for module in modules])
+
+
+class Cache:
+    """A folder of chunks of rows.
+
+    Each chunk is one safetensors file named by the digest of its description and of its rows' keys, written under
+    a temporary name and then renamed: a run that is killed loses at most the chunk it was working on.
+
+    Parameters
+    ----------
+    folder : Path
+        Where the chunks lie; made when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def rows(
+        self,
+        kind: str,
+        keys: Sequence[Any],
+        compute: Callable[[slice], dict[str, np.ndarray]],
+        describe: Mapping[str, Any],
+        chunk: int = 128,
+    ) -> dict[str, np.ndarray]:
+        """Arrays of one row a key, computed chunk by chunk where they are not cached.
+
+        Parameters
+        ----------
+        kind : str
+            Name of what is computed: the sub-folder and the label of the progress bar.
+        keys : sequence of JSON-serialisable values, length n
+            All that a row depends on besides ``describe``.
+        compute : callable
+            Takes a slice of the rows, returns named arrays with that many rows.
+        describe : mapping
+            Parameters and code version that all rows share.
+        chunk : int
+            Rows a file.
+
+        Returns
+        -------
+        dict of str to np.ndarray
+            The arrays over all n rows.
+        """
+        starts = range(0, len(keys), chunk)
+        parts = []
+        for start in tqdm(starts, desc=kind, unit="chunk", leave=False, disable=len(starts) < 2):
+            rows = slice(start, min(start + chunk, len(keys)))
+            path = self.folder / kind / f"{digest([dict(describe), list(keys[rows])])}.safetensors"
+            if not path.exists():
+                _write(path, compute(rows))
+            parts.append(load_file(path))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
+    temporary.replace(path)

@@ -1,0 +1,1 @@
+"""Explanations of a prediction, each with the check of its own identity."""

@@ -1,0 +1,1 @@
+"""The systems, each a ``PreTrainedModel`` with a configuration."""

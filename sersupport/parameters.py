@@ -1,0 +1,133 @@
+"""Every parameter of the series: its name, unit, type, range and default (the demo profile)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sersupport import UserError
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Level = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Parameters(BaseModel):
+    """Parameters of a run; names carry their unit, unknown names and wrong types are refused.
+
+    The defaults are the demo profile. A notebook's parameters cell repeats, as literals, those that it uses.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    # where
+    run_dir: str = "reports/demo"
+    profile: str = "demo"
+    data_dir: str = "embedded"
+    corpora: Annotated[list[str], Field(min_length=1)] = ["ravdess", "cremad", "tess", "savee"]
+    corpus_scale: Annotated[float, Field(gt=0, le=4)] = 1.0
+    noise_test_collections: list[str] = ["embedded-test"]
+    # signal
+    clip_start_s: Annotated[float, Field(ge=0)] = 0.6
+    clip_length_s: Annotated[float, Field(ge=0.5, le=30)] = 2.5
+    n_mfcc: Annotated[int, Field(ge=1, le=128)] = 20
+    frame_length: Annotated[int, Field(ge=64)] = 2048
+    hop_length: Annotated[int, Field(ge=16)] = 512
+    # noise
+    lambda_max: Level = 0.75
+    lambda_levels: Annotated[list[Level], Field(min_length=1)] = [0.25, 0.5, 0.75]
+    pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
+    # model
+    backbone: str = "tiny-wav2vec2"
+    backbone_layers: Annotated[list[int], Field(min_length=1)] = [-1]
+    backbone_frozen: bool = True
+    cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.125
+    rows: Annotated[list[Literal["A", "B", "C", "D"]], Field(min_length=1)] = ["A", "B", "C", "D"]
+    # training
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    fold: Annotated[int, Field(ge=0)] = 0
+    epochs: Count = 12
+    batch_size: Count = 64
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup_fraction: Fraction = 0.1
+    corpus_epochs: Annotated[int, Field(ge=0)] = 12
+    # evaluation and explanation
+    bootstrap_samples: Count = 1000
+    xai_utterances: Count = 12
+    shap_background: Count = 32
+    shap_samples: Count = 200
+    occlusion_window_s: Positive = 0.2
+    occlusion_hop_s: Positive = 0.1
+
+
+def validated(values: Mapping[str, Any], origin: str) -> Parameters:
+    """Check a mapping of parameters.
+
+    Parameters
+    ----------
+    values : mapping
+        Parameter names and values; those left out take the demo profile's.
+    origin : str
+        Where the values come from, for the message.
+
+    Raises
+    ------
+    UserError
+        Naming the first unknown, ill-typed or out-of-range parameter.
+    """
+    try:
+        return Parameters(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = _nearest(name)
+            raise UserError(f"{origin}: unknown parameter {name!r}" + (f"; did you mean {near!r}?" if near else "")) from None
+        raise UserError(f"{origin}: parameter {name} = {first['input']!r}: {first['msg']}") from None
+
+
+def _nearest(name: str) -> str | None:
+    import difflib
+
+    return next(iter(difflib.get_close_matches(name, Parameters.model_fields, n=1)), None)
+
+
+def from_namespace(namespace: Mapping[str, Any], origin: str) -> Parameters:
+    """Parameters from a notebook's global names, right after its parameters cell.
+
+    papermill only warns of a name that the notebook does not declare; here every public name bound to a literal
+    must be a parameter, so that a misspelt ``-p`` fails before anything runs.
+    """
+    literals = {
+        name: value
+        for name, value in namespace.items()
+        if not name.startswith("_") and isinstance(value, bool | int | float | str | list | dict) and name not in {"In", "Out"}
+    }
+    return validated(literals, origin)
+
+
+def read_profile(profile: str, profiles_dir: Path) -> dict[str, Any]:
+    """Values of a profile, by name (``demo``) or by path to a YAML file.
+
+    Raises
+    ------
+    UserError
+        If there is no such profile, or it is not a YAML mapping.
+    """
+    path = Path(profile) if profile.endswith((".yaml", ".yml")) else profiles_dir / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(entry.stem for entry in profiles_dir.glob("*.yaml")))
+        raise UserError(f"no profile {profile!r} ({path}); there are: {known}, or give the path of a .yaml file")
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: a profile is a mapping of parameter names to values")
+    return values

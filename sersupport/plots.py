@@ -1,0 +1,149 @@
+"""One look for every figure, table and measured number of the report."""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.figure import Figure
+
+from sersupport.corpora import EMOTIONS
+
+# Okabe and Ito's colour-blind-safe palette, in one order for the whole report
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F", "#B59F00")
+EMOTION_COLOURS = dict(zip(EMOTIONS, PALETTE, strict=False))
+ROW_COLOURS = dict(zip("ABCD", PALETTE, strict=False))
+
+
+def set_style() -> None:
+    """Make the report's style matplotlib's default."""
+    sns.set_theme(context="notebook", style="whitegrid", palette=list(PALETTE))
+    mpl.rcParams.update(
+        {
+            "figure.dpi": 100,
+            "savefig.dpi": 130,
+            "figure.figsize": (7.0, 3.8),
+            "axes.titlesize": 11,
+            "axes.labelsize": 10,
+            "xtick.labelsize": 9,
+            "ytick.labelsize": 9,
+            "legend.fontsize": 9,
+            "legend.frameon": False,
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
+
+
+def measured(value: float, form: str = ".3f", unit: str = "") -> str:
+    """A number that was measured in this run, for prose and tables.
+
+    The mark lets the notebook tests compare the words around a number that another processor may change in its
+    last digits; the notebook itself asserts the bounds of what it prints so.
+
+    Parameters
+    ----------
+    value : float
+        The number; NaN becomes an en dash.
+    form : str
+        Format specification.
+    unit : str
+        Appended as it is.
+    """
+    text = "–" if pd.isna(value) else format(value, form)
+    return f'<span class="measured">{html.escape(text + unit)}</span>'
+
+
+def figure_html(figure: Figure, number: str, finding: str, alt: str) -> str:
+    """A figure element: PNG picture with alternative text, numbered caption that states the finding.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Closed afterwards.
+    number : str
+        ``chapter.figure``.
+    finding : str
+        What the figure shows, as a sentence.
+    alt : str
+        What can be seen, for readers who cannot see it.
+    """
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", bbox_inches="tight")
+    plt.close(figure)
+    picture = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<figure class="ser-figure" id="figure-{number.replace(".", "-")}">'
+        f'<img src="data:image/png;base64,{picture}" alt="{html.escape(alt, quote=True)}" style="max-width:100%">'
+        f"<figcaption><b>Figure {number}.</b> {html.escape(finding)}</figcaption></figure>"
+    )
+
+
+def table_html(frame: pd.DataFrame, number: str, caption: str, formats: dict[str, str], measured_columns: set[str]) -> str:
+    """A numbered table that scrolls sideways on a narrow screen.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+        Flat columns; its index is not shown.
+    number, caption : str
+        ``chapter.table`` and what the table says.
+    formats : dict
+        Column to format specification.
+    measured_columns : set of str
+        Columns whose numbers were measured in this run (see :func:`measured`).
+    """
+
+    def cell(column: str, value: object) -> str:
+        number_like = isinstance(value, int | float) and not isinstance(value, bool)
+        if number_like and column in measured_columns:
+            return measured(float(value), formats.get(column, ".3f"))
+        if number_like:
+            return "–" if pd.isna(value) else html.escape(format(value, formats.get(column, "")))
+        if value is None or value is pd.NA:
+            return "–"
+        text = str(value)
+        if column in measured_columns:
+            return f'<span class="measured">{html.escape(text)}</span>'
+        return html.escape(text)
+
+    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{cell(str(column), value)}</td>" for column, value in zip(frame.columns, row, strict=True)) + "</tr>"
+        for row in frame.itertuples(index=False, name=None)
+    )
+    return (
+        f'<div class="ser-table" id="table-{number.replace(".", "-")}"><table><caption><b>Table {number}.</b> '
+        f"{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def audio_html(samples, rate_hz: int, label: str) -> str:
+    """A small player (MP3 within the page) for embedded speech and noise.
+
+    Parameters
+    ----------
+    samples : np.ndarray, shape (n,)
+        Scaled down to full scale where it would clip.
+    rate_hz : int
+        Sampling rate.
+    label : str
+        What is heard.
+    """
+    import numpy as np
+    import soundfile as sf
+
+    buffer = io.BytesIO()
+    samples = np.asarray(samples, dtype=np.float32)
+    sf.write(buffer, samples / max(1.0, float(np.abs(samples).max())), rate_hz, format="MP3", subtype="MPEG_LAYER_III")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<div class="ser-audio"><span>{html.escape(label)}</span> '
+        f'<audio controls preload="none" src="data:audio/mpeg;base64,{data}" aria-label="{html.escape(label, quote=True)}"></audio></div>'
+    )

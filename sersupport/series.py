@@ -1,0 +1,128 @@
+"""How a run's parameters make the objects that its notebooks share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+from transformers import PretrainedConfig
+
+from sersupport import UserError, backbones, synthesis
+from sersupport.backbones import Backbone
+from sersupport.cache import digest
+from sersupport.dataset import Materials, Renderer, Window, materialise
+from sersupport.features import FeatureParameters
+from sersupport.models.fusion import FusionConfig, FusionModel, row_config
+from sersupport.noise import NoiseBank
+from sersupport.recogniser import Recogniser
+from sersupport.run import EMBEDDED, Run
+from sersupport.training import Settings
+
+
+def data_folder(run: Run) -> Path:
+    """Folder of corpora and of ``noise``; the embedded corpus is made where it is not there yet.
+
+    Raises
+    ------
+    UserError
+        If the folder named by the parameters does not exist.
+    """
+    if run.p.data_dir == EMBEDDED:
+        # one for all runs of this size: its bytes depend on its parameters alone
+        folder = run.build / f"embedded-{run.p.corpus_scale:g}"
+        synthesis.make_corpus(folder, scale=run.p.corpus_scale)
+        synthesis.make_noises(folder)
+        return folder
+    folder = run.root / run.p.data_dir
+    if not folder.is_dir():
+        raise UserError(f"data_dir {run.p.data_dir!r}: no such folder; give the folder that holds the corpora")
+    return folder
+
+
+def renderer(run: Run) -> Renderer:
+    """Renders recipes of this run's utterances and noises."""
+    bank = NoiseBank.from_folder(data_folder(run) / "noise", run.p.noise_test_collections)
+    return Renderer(run.load("01_data/utterances"), bank, Window(run.p.clip_start_s, run.p.clip_length_s))
+
+
+def feature_parameters(run: Run) -> FeatureParameters:
+    """Parameters of the handcrafted descriptors."""
+    return FeatureParameters(frame_length=run.p.frame_length, hop_length=run.p.hop_length, n_mfcc=run.p.n_mfcc)
+
+
+def clip_samples(run: Run) -> int:
+    """Samples of a clip at the working rate."""
+    return round(run.p.clip_length_s * feature_parameters(run).rate_hz)
+
+
+def spectral_length(run: Run) -> int:
+    """Length L of the serialised descriptors of a clip."""
+    return feature_parameters(run).length(clip_samples(run))
+
+
+def backbone(run: Run) -> Backbone:
+    """The run's encoder, by hub name or folder."""
+    beside = None if run.p.data_dir == EMBEDDED else run.root / run.p.data_dir
+    return backbones.load(run.p.backbone, run.p.backbone_layers, beside, seed=run.p.seed)
+
+
+def materials(run: Run, recipes: pd.DataFrame, source: Renderer, encoder: Backbone) -> Materials:
+    """Arrays of recipes under this run's parameters, cached."""
+    weights = {name: [list(tensor.shape), float(tensor.double().sum())] for name, tensor in encoder.state_dict().items()}
+    key = digest([encoder.kind, weights])
+    return materialise(source, recipes, feature_parameters(run), encoder, run.cache, run.p.backbone_frozen, key)
+
+
+def settings(run: Run, epochs: int | None = None) -> Settings:
+    """Training settings; ``epochs`` replaces the run's."""
+    return Settings(
+        seed=run.p.seed,
+        epochs=epochs or run.p.epochs,
+        batch_size=run.p.batch_size,
+        learning_rate=run.p.learning_rate,
+        weight_decay=run.p.weight_decay,
+        warmup_fraction=run.p.warmup_fraction,
+    )
+
+
+def configuration(run: Run, row: str, encoder: Backbone) -> FusionConfig:
+    """Configuration of a row under this run's parameters."""
+    own = None if run.p.backbone_frozen else _plain(encoder.encoder.config)
+    return row_config(
+        row,
+        spectral_length=spectral_length(run),
+        frame_dim=encoder.frame_dim,
+        cnn_width=run.p.cnn_width,
+        backbone=own,
+        backbone_layers=run.p.backbone_layers,
+    )
+
+
+def model_maker(encoder: Backbone):
+    """Builds a model from its configuration; one that has its own backbone starts from the pretrained weights."""
+
+    def make(config: FusionConfig) -> FusionModel:
+        model = FusionModel(config)
+        if model.backbone is not None:
+            model.backbone.load_state_dict(encoder.state_dict())
+        return model
+
+    return make
+
+
+def recogniser(run: Run, row: str, encoder: Backbone) -> Recogniser:
+    """A row as notebook 05 trained it, with its front end.
+
+    Raises
+    ------
+    UserError
+        If it has not been trained.
+    """
+    folder = run.path(f"05_training/models/{row}/model")
+    if not (folder / "config.json").exists():
+        raise UserError(f"row {row} is not in {folder.parent}: run notebook 05_training first")
+    return Recogniser(FusionModel.from_pretrained(folder).eval(), feature_parameters(run), encoder)
+
+
+def _plain(config: PretrainedConfig) -> dict:
+    return {**config.to_diff_dict(), "model_type": config.model_type}
