@@ -94,7 +94,9 @@ def _resident_bytes(process: psutil.Process) -> int:
 
 def _kernel_manager_class(log: Path) -> type[AsyncKernelManager]:
     """Kernels of this very interpreter, whatever kernelspecs the user has, that write to ``log``, not the terminal."""
+    # the bar over cells is enough; bars within cells would end up in the outputs
     environment = {name: value for name, value in os.environ.items() if name != "SERSUPPORT_RUN_DIR"}
+    environment["TQDM_DISABLE"] = "1"
 
     class QuietKernelManager(AsyncKernelManager):
         @property

@@ -46,17 +46,17 @@ class Parameters(BaseModel):
     backbone: str = "tiny-wav2vec2"
     backbone_layers: Annotated[list[int], Field(min_length=1)] = [-1]
     backbone_frozen: bool = True
-    cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.125
+    cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
     rows: Annotated[list[Literal["A", "B", "C", "D"]], Field(min_length=1)] = ["A", "B", "C", "D"]
     # training
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    fold: Annotated[int, Field(ge=0)] = 0
+    fold: Annotated[int, Field(ge=0)] = 1
     epochs: Count = 12
     batch_size: Count = 64
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1
-    corpus_epochs: Annotated[int, Field(ge=0)] = 12
+    corpus_epochs: Annotated[int, Field(ge=0)] = 10
     # evaluation and explanation
     bootstrap_samples: Count = 1000
     xai_utterances: Count = 12
@@ -107,7 +107,9 @@ def from_namespace(namespace: Mapping[str, Any], origin: str) -> Parameters:
     literals = {
         name: value
         for name, value in namespace.items()
-        if not name.startswith("_") and isinstance(value, bool | int | float | str | list | dict) and name not in {"In", "Out"}
+        # In and Out are IPython's, names in capitals imported constants
+        if isinstance(value, bool | int | float | str | list | dict)
+        and not (name.startswith("_") or name.isupper() or name in {"In", "Out"})
     }
     return validated(literals, origin)
 

@@ -8,8 +8,10 @@ import io
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
+import soundfile as sf
 from matplotlib.figure import Figure
 
 from sersupport.corpora import EMOTIONS
@@ -57,7 +59,12 @@ def measured(value: float, form: str = ".3f", unit: str = "") -> str:
         Appended as it is.
     """
     text = "–" if pd.isna(value) else format(value, form)
-    return f'<span class="measured">{html.escape(text + unit)}</span>'
+    return measured_text(text + unit)
+
+
+def measured_text(text: str) -> str:
+    """Words that depend on measured numbers, marked as :func:`measured` marks numbers."""
+    return f'<span class="measured">{html.escape(text)}</span>'
 
 
 def figure_html(figure: Figure, number: str, finding: str, alt: str) -> str:
@@ -110,7 +117,7 @@ def table_html(frame: pd.DataFrame, number: str, caption: str, formats: dict[str
             return "–"
         text = str(value)
         if column in measured_columns:
-            return f'<span class="measured">{html.escape(text)}</span>'
+            return measured_text(text)
         return html.escape(text)
 
     head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
@@ -124,7 +131,7 @@ def table_html(frame: pd.DataFrame, number: str, caption: str, formats: dict[str
     )
 
 
-def audio_html(samples, rate_hz: int, label: str) -> str:
+def audio_html(samples: np.ndarray, rate_hz: int, label: str) -> str:
     """A small player (MP3 within the page) for embedded speech and noise.
 
     Parameters
@@ -136,9 +143,6 @@ def audio_html(samples, rate_hz: int, label: str) -> str:
     label : str
         What is heard.
     """
-    import numpy as np
-    import soundfile as sf
-
     buffer = io.BytesIO()
     samples = np.asarray(samples, dtype=np.float32)
     sf.write(buffer, samples / max(1.0, float(np.abs(samples).max())), rate_hz, format="MP3", subtype="MPEG_LAYER_III")

@@ -22,9 +22,8 @@ from sersupport.cache import digest
 from sersupport.corpora import SUFFIXES
 from sersupport.execution import RunFailed, declared_parameters, each_text, execute
 from sersupport.parameters import Parameters, read_profile, validated
-from sersupport.run import NOTEBOOKS, project_root, provenance
+from sersupport.run import EMBEDDED, NOTEBOOKS, project_root, provenance
 
-EMBEDDED = "embedded"
 # what runs or shows notebooks and is never imported by them: a change here makes no result stale
 DRIVER_MODULES = frozenset({"cli.py", "execution.py", "report.py", "site.py"})
 

@@ -54,6 +54,8 @@ class Declared:
         self._parameters = parameters
 
     def __getattr__(self, name: str) -> Any:
+        if name not in Parameters.model_fields:
+            raise AttributeError(name)
         if name not in self._parameters.model_fields_set:
             raise UserError(f"notebook {self._notebook} uses {name!r}: declare it in its parameters cell")
         return getattr(self._parameters, name)
@@ -106,8 +108,10 @@ class Run:
 
     def path(self, artefact: str) -> Path:
         """Path of an artefact of this notebook (``name.ext``) or another's (``notebook/name.ext``)."""
-        notebook, _, name = artefact.rpartition("/")
-        return self.folder / "artefacts" / (notebook or self.notebook) / name
+        notebook, _, name = artefact.partition("/")
+        if notebook not in NOTEBOOKS:
+            notebook, name = self.notebook, artefact
+        return self.folder / "artefacts" / notebook / name
 
     def save(self, name: str, value: pd.DataFrame | Mapping[str, Any]) -> Path:
         """Write an artefact of this notebook, whole or not at all.

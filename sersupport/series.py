@@ -39,6 +39,18 @@ def data_folder(run: Run) -> Path:
     return folder
 
 
+def cues(run: Run) -> dict[str, tuple[float, float]]:
+    """Where each emotion was put, in seconds of the clip, by utterance; empty for recorded speech."""
+    path = data_folder(run) / "cues.csv"
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path).merge(run.load("01_data/utterances")[["id", "duration_s"]], on="id")
+    # the clip's own start, as audio.clip_window chooses it
+    shift = (table["duration_s"] - run.p.clip_length_s).clip(lower=0, upper=run.p.clip_start_s)
+    spans = zip(table["start_s"] - shift, table["end_s"] - shift, strict=True)
+    return dict(zip(table["id"], spans, strict=True))
+
+
 def renderer(run: Run) -> Renderer:
     """Renders recipes of this run's utterances and noises."""
     bank = NoiseBank.from_folder(data_folder(run) / "noise", run.p.noise_test_collections)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from sersupport.synthesis.corpus import make_corpus
 from sersupport.synthesis.noises import make_noises
-from sersupport.synthesis.prosody import measure_prosody
+from sersupport.synthesis.prosody import measure_prosody, relative_to_neutral
 from sersupport.synthesis.rules import RULE_DIRECTIONS, RULES, Prosody
 from sersupport.synthesis.script import SPEAKERS, Speaker
 from sersupport.synthesis.voice import PARTIAL
 
 __all__ = ["PARTIAL", "RULES", "RULE_DIRECTIONS", "SPEAKERS", "Prosody", "Speaker", "make_corpus", "make_noises",
-           "measure_prosody"]
+           "measure_prosody", "relative_to_neutral"]

@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from sersupport import UserError
 from sersupport.audio import RATE_HZ
 from sersupport.synthesis.rules import generator, intent
-from sersupport.synthesis.script import SPEAKERS, items
+from sersupport.synthesis.script import SPEAKERS, Item, items
 from sersupport.synthesis.voice import choose_cue, perform, prepare, speak_afresh
 
 VERSION = 1  # raise it whenever the same seed gives other bytes; a corpus of another version is made anew
@@ -35,7 +35,9 @@ def _record(y: np.ndarray, corpus: str, reference: float, rng: np.random.Generat
     return y * min(1.0, 0.98 / np.abs(y).max()), lead_s
 
 
-def _build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
+def build(
+    folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]
+) -> Path:
     """Write `names` into `folder` unless a complete set with these settings is there; never touch foreign files."""
     record = folder / manifest
     known = json.loads(record.read_text()) if record.exists() else None
@@ -91,9 +93,9 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
         jobs = [(s.accent, s.voice, s.words_per_minute, text) for s in SPEAKERS
                 for text in dict.fromkeys(item.text for item in items(s, 100.0))]
         takes = dict(zip(jobs, speak_afresh(jobs), strict=True))
-        items = [item for speaker in SPEAKERS for item in items(speaker, scale)]
+        due: list[Item] = [item for speaker in SPEAKERS for item in items(speaker, scale)]
         cues, sources = [], {}
-        for item in tqdm(items, desc="embedded corpus", unit="utterance", disable=not progress, leave=False):
+        for item in tqdm(due, desc="embedded corpus", unit="utterance", disable=not progress, leave=False):
             speaker, key = item.speaker, f"{item.speaker.corpus}/{item.stem}"
             rng = generator(seed, key)
             take = takes[speaker.accent, speaker.voice, speaker.words_per_minute, item.text]
@@ -110,4 +112,4 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
 
     names = [*dict.fromkeys(speaker.corpus for speaker in SPEAKERS), "cues.csv"]
     settings = {"version": VERSION, "seed": seed, "scale": scale}
-    return _build(Path(folder), names, "synthesis.json", settings, write)
+    return build(Path(folder), names, "synthesis.json", settings, write)

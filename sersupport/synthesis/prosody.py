@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import parselmouth
 import scipy.signal
 
@@ -61,3 +62,26 @@ def measure_prosody(y: np.ndarray, rate_hz: int) -> dict[str, float]:
         "rate_syllables_per_s": len(nuclei) / phrase_s,
         "intensity_db": float(10 * np.log10(np.mean(np.square(inside, dtype=float)))),
     }
+
+
+def relative_to_neutral(means: pd.DataFrame) -> pd.DataFrame:
+    """Change of prosody against the same speaker's neutral speech.
+
+    Parameters
+    ----------
+    means : pandas.DataFrame
+        Indexed by speaker and emotion, columns of :func:`measure_prosody`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The same shape, speakers without neutral speech left out: mean F0 and rate in per cent, F0 range in
+        semitones, intensity in dB.
+    """
+    speakers = means.xs("neutral", level="emotion").index
+    means = means[means.index.get_level_values("speaker").isin(speakers)]
+    neutral = means.xs("neutral", level="emotion").reindex(means.index.get_level_values("speaker")).set_axis(means.index)
+    relative = ["f0_mean_hz", "rate_syllables_per_s"]
+    change = means - neutral
+    change[relative] = 100 * change[relative] / neutral[relative]
+    return change

@@ -21,6 +21,8 @@ from sersupport.synthesis.script import Speaker
 PARTIAL = 0.4  # share of the emotion's strength outside the cue region
 LIVELINESS = 1.4  # neutral F0 excursions relative to the synthesiser's, which are flat
 GRID_S = 0.01
+ACCENTS = {"gb": "English (Great Britain)", "us": "English (America)", "sc": "English (Scotland)",
+            "la": "English (Lancaster)", "rp": "English (Received Pronunciation)", "wm": "English (West Midlands)"}
 
 
 class Take(NamedTuple):
@@ -109,7 +111,7 @@ def _resynthesise(source: Source, f0_hz: np.ndarray, stretch: list[tuple[float, 
 
 
 def perform(source: Source, speaker: Speaker, intent: np.ndarray, cue_s: tuple[float, float],
-             rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
+            rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
     """Say a source with the intended prosody, full inside the cue; return samples (n,) and the cue's new place (s)."""
     f0_st, f0_range, end_st, rate, intensity_db, tilt, breath, jitter_st, tremor_st = intent
     start_s, end_s = (t / speaker.formant_ratio for t in cue_s)
