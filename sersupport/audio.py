@@ -115,9 +115,7 @@ def resample(y: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
     return y if from_hz == to_hz else soxr.resample(y, from_hz, to_hz, quality="HQ")
 
 
-def clip_window(
-    y: np.ndarray, rate_hz: float, start_s: float = 0.6, length_s: float = 2.5
-) -> tuple[np.ndarray, int]:
+def clip_window(y: np.ndarray, rate_hz: float, start_s: float = 0.6, length_s: float = 2.5) -> tuple[np.ndarray, int]:
     """Cut the fixed-length window that every model sees.
 
     The window starts at `start_s`, or earlier where the recording ends too soon to fill it: at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -22,6 +23,7 @@ from transformers import (
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from sersupport import UserError
+from sersupport.cache import digest
 
 BACKBONE_RATE_HZ = 16_000
 TINY = "tiny-wav2vec2"
@@ -71,7 +73,9 @@ class Backbone(nn.Module):
             raise UserError(f"backbone of type {self.kind!r} is not supported; supported: {', '.join(_CLASSES)}")
         depth = encoder.config.num_hidden_layers
         if any(not -depth - 1 <= layer <= depth for layer in layers):
-            raise UserError(f"backbone_layers {list(layers)}: this encoder has hidden states 0 to {depth} (or -1 to {-depth - 1})")
+            raise UserError(
+                f"backbone_layers {list(layers)}: this encoder's hidden states are 0 to {depth}, -1 the last"
+            )
         self.encoder = encoder
         self.layers = tuple(layers)
         self.n_parameters = sum(parameter.numel() for parameter in encoder.parameters())
@@ -83,6 +87,13 @@ class Backbone(nn.Module):
     def frame_dim(self) -> int:
         """Dimension D of a frame."""
         return self.encoder.config.hidden_size
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Digest of the kind and weights, but for positions, which are sliced to the clip in use."""
+        state = self.encoder.state_dict().items()
+        sums = [[name, float(tensor.double().abs().sum())] for name, tensor in state if "embed_positions" not in name]
+        return digest([self.kind, sums])
 
     def n_frames(self, n_samples: Tensor) -> Tensor:
         """Frames that a number of samples yields, elementwise."""
@@ -126,12 +137,16 @@ class Backbone(nn.Module):
         n_frames = math.ceil(waves.shape[1] // 160 / 2)
         if n_frames > len(self._positions):
             raise UserError(f"Whisper takes clips of at most {len(self._positions) / 50:.0f} s; shorten clip_length_s")
-        mel = self._features(
-            list(waves.detach().cpu().numpy()),
-            sampling_rate=BACKBONE_RATE_HZ,
-            padding=False,
-            return_tensors="pt",
-        ).input_features[..., : 2 * n_frames].to(waves)
+        mel = (
+            self._features(
+                list(waves.detach().cpu().numpy()),
+                sampling_rate=BACKBONE_RATE_HZ,
+                padding=False,
+                return_tensors="pt",
+            )
+            .input_features[..., : 2 * n_frames]
+            .to(waves)
+        )
         if mel.shape[-1] < 2 * n_frames:
             mel = nn.functional.pad(mel, (0, 2 * n_frames - mel.shape[-1]), mode="replicate")
         if self.encoder.embed_positions.num_embeddings != n_frames:
@@ -223,7 +238,8 @@ def describe(backbone: Backbone, name: str) -> str:
     millions = backbone.n_parameters / 1e6
     short = name.rstrip("/").rpartition("/")[2]
     if name == TINY:
-        return f"{TINY}: a Wav2Vec 2.0 of {millions:.2f} M parameters made on the spot with random weights; it has learnt nothing"
+        made = "made on the spot with random weights; it has learnt nothing"
+        return f"{TINY}: a Wav2Vec 2.0 of {millions:.2f} M parameters {made}"
     taught = {
         "whisper": "trained with text supervision; it is not Wav2Vec 2.0 and stands in for it",
         "wav2vec2": "Wav2Vec 2.0, self-supervised",

@@ -18,7 +18,9 @@ def _terminate(number: int, frame: object) -> None:
     raise Terminated
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False, invoke_without_command=True)
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=False, invoke_without_command=True
+)
 @click.version_option(__version__)
 @click.pass_context
 def commands(context: click.Context) -> None:

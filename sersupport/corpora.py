@@ -258,9 +258,7 @@ def parse(name: str, path: str | PathLike[str]) -> Label:
     )
 
 
-def read(
-    name: str, folder: str | PathLike[str], *, disable: bool = False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read(name: str, folder: str | PathLike[str], *, disable: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read one corpus into the utterance table.
 
     Parameters
@@ -360,9 +358,7 @@ def read_all(
         presence.append(row | counts | {"skipped": len(skipped)})
     if not tables:
         wanted = ", ".join(corpus(name).folders[0] for name in names)
-        raise UserError(
-            f"{data_dir}: no corpus found; it should hold at least one of these folders: {wanted}"
-        )
+        raise UserError(f"{data_dir}: no corpus found; it should hold at least one of these folders: {wanted}")
     utterances, skipped = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
     return utterances, skipped, pd.DataFrame(presence)
 

@@ -128,6 +128,12 @@ class Materials:
         arrays = {name: array[keep] for name, array in self.arrays.items()}
         return Materials(self.recipes[keep].reset_index(drop=True), self.labels[keep], arrays)
 
+    def clean_of(self, corpus: str) -> Materials:
+        """The unaltered utterances of one corpus."""
+        recipes = self.recipes
+        own = recipes["utterance"].str.startswith(f"{corpus}/") & (recipes["condition"] == "clean")
+        return self.select(own.to_numpy())
+
 
 def encode(
     waves: np.ndarray,
@@ -179,7 +185,6 @@ def materialise(
     backbone: backbones.Backbone,
     cache: Cache,
     frozen: bool = True,
-    backbone_key: str = "",
 ) -> Materials:
     """Arrays of every recipe, from the cache where they have been computed before.
 
@@ -194,8 +199,6 @@ def materialise(
     cache : Cache
     frozen : bool
         Whether the backbone is frozen.
-    backbone_key : str
-        Names the backbone's weights in the cache's key.
     """
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
@@ -208,7 +211,7 @@ def materialise(
 
     describe = renderer.describe() | {
         "features": asdict(parameters),
-        "backbone": [backbone_key, list(backbone.layers), frozen],
+        "backbone": [backbone.fingerprint, list(backbone.layers), frozen],
         "code": code_version([audio, noise, features, backbones]),
     }
     arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64)
@@ -228,10 +231,16 @@ class MaterialsDataset(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
         arrays = self.materials.arrays
-        item = {"spectral": torch.from_numpy(arrays["spectral"][index]), "labels": torch.tensor(self.materials.labels[index])}
+        item = {
+            "spectral": torch.from_numpy(arrays["spectral"][index]),
+            "labels": torch.tensor(self.materials.labels[index]),
+        }
         if "frames" in arrays:
             frames = torch.from_numpy(arrays["frames"][index]).float()
             item |= {"frames": frames, "frame_mask": torch.arange(len(frames)) < int(arrays["n_frames"][index])}
         else:
-            item |= {"waves": torch.from_numpy(arrays["waves"][index]), "n_valid": torch.tensor(arrays["n_valid"][index])}
+            item |= {
+                "waves": torch.from_numpy(arrays["waves"][index]),
+                "n_valid": torch.tensor(arrays["n_valid"][index]),
+            }
         return item

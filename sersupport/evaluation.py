@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,10 +11,21 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 
 from sersupport.corpora import EMOTIONS
 from sersupport.dataset import Materials
+from sersupport.models.fusion import FusionModel
 from sersupport.noise import generator
+from sersupport.training import predict
 
 PROBABILITIES = [f"p_{emotion}" for emotion in EMOTIONS]
-METRICS = ("accuracy", "precision", "recall", "f1")
+MEASURED = ("accuracy (%)", "precision", "UAR", "f1", "UAR low", "UAR high")  # columns of presented()
+_TITLES = {
+    "level": "λ",
+    "accuracy": "accuracy (%)",
+    "accuracy_pct": "accuracy (%), paper",
+    "recall": "UAR",
+    "f1_paper": "f1, paper",
+    "uar_low": "UAR low",
+    "uar_high": "UAR high",
+}
 
 
 def predictions_table(
@@ -46,6 +57,17 @@ def predictions_table(
     frame["predicted"] = np.array(EMOTIONS)[probabilities.argmax(axis=1)]
     frame[PROBABILITIES] = probabilities
     return frame
+
+
+def predictions_of(
+    models: Mapping[str, FusionModel], materials: Materials, utterances: pd.DataFrame, **constants: str | int
+) -> pd.DataFrame:
+    """Predictions table of several systems on the same materials; see :func:`predictions_table`."""
+    tables = [
+        predictions_table(materials, predict(model, materials), utterances, system=system, **constants)
+        for system, model in models.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 def metrics(predictions: pd.DataFrame) -> pd.Series:
@@ -139,6 +161,24 @@ def summarise(predictions: pd.DataFrame, by: Sequence[str], samples: int = 1000)
         counts = {"speakers": part["speaker"].nunique(), "utterances": part["utterance"].nunique()}
         rows.append({**dict(zip(by, group, strict=True)), **metrics(part), "uar_low": low, "uar_high": high, **counts})
     return pd.DataFrame(rows)
+
+
+def presented(summary: pd.DataFrame, *leading: str) -> pd.DataFrame:
+    """A summary with the titles that tables show.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        From :func:`summarise`, the paper's ``accuracy_pct`` and ``f1_paper`` merged to it where there are any.
+    *leading : str
+        Columns to begin with; then come accuracy, F1 and UAR, each with the paper's, and the counts.
+    """
+    own = ["accuracy", "accuracy_pct", "f1", "f1_paper", "recall", "uar_low", "uar_high", "speakers", "utterances"]
+    columns = [column for column in (*leading, *own) if column in summary]
+    frame = summary.assign(accuracy=100 * summary["accuracy"])[columns].rename(columns=_TITLES)
+    for column in frame.select_dtypes("object").columns.union(frame.select_dtypes("str").columns):
+        frame[column] = frame[column].str.replace("_", " ")
+    return frame
 
 
 def throughput(classify: Callable[[], int], seconds: float = 2.0) -> float:

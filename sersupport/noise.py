@@ -57,9 +57,7 @@ _COLOURS = {"white": white, "pink": pink, "brown": brown}
 COLOURS = tuple(_COLOURS)
 
 
-def spectral_slope_db_per_octave(
-    x: np.ndarray, rate_hz: float, band_hz: tuple[float, float] = (50.0, 2000.0)
-) -> float:
+def spectral_slope_db_per_octave(x: np.ndarray, rate_hz: float, band_hz: tuple[float, float] = (50.0, 2000.0)) -> float:
     """Slope of a signal's power spectral density in dB an octave: −3.01 β under the law of eq. 4.
 
     Welch's density (Hann, 8,192 samples) of ``x`` (n,) is regressed in dB on log2 f over ``band_hz``; a bin
@@ -122,9 +120,7 @@ def snr_db(speech: np.ndarray, noise: np.ndarray, active: np.ndarray | None = No
         return float(10 * np.log10(np.float64(speech_power) / noise_power))
 
 
-def mix_at_snr(
-    speech: np.ndarray, noise: np.ndarray, snr_db: float, active: np.ndarray | None = None
-) -> Mixture:
+def mix_at_snr(speech: np.ndarray, noise: np.ndarray, snr_db: float, active: np.ndarray | None = None) -> Mixture:
     """Add noise so that :func:`snr_db`, with the same arguments, gives the ratio asked for.
 
     A UserError if speech or noise has no power where it is measured: no gain reaches the ratio then.

@@ -88,7 +88,9 @@ def validated(values: Mapping[str, Any], origin: str) -> Parameters:
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             near = _nearest(name)
-            raise UserError(f"{origin}: unknown parameter {name!r}" + (f"; did you mean {near!r}?" if near else "")) from None
+            raise UserError(
+                f"{origin}: unknown parameter {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            ) from None
         raise UserError(f"{origin}: parameter {name} = {first['input']!r}: {first['msg']}") from None
 
 

@@ -18,6 +18,15 @@ from sersupport.corpora import EMOTIONS
 
 # Okabe and Ito's colour-blind-safe palette, in one order for the whole report
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F", "#B59F00")
+# how numbers are written under the titles that several tables share; three decimals where nothing is said
+FORMATS = {
+    "accuracy (%)": ".1f",
+    "accuracy (%), paper": ".2f",
+    "f1, paper": ".4f",
+    "λ": ".2f",
+    "speakers": ".0f",
+    "utterances": ".0f",
+}
 EMOTION_COLOURS = dict(zip(EMOTIONS, PALETTE, strict=False))
 ROW_COLOURS = dict(zip("ABCD", PALETTE, strict=False))
 
@@ -92,7 +101,9 @@ def figure_html(figure: Figure, number: str, finding: str, alt: str) -> str:
     )
 
 
-def table_html(frame: pd.DataFrame, number: str, caption: str, formats: dict[str, str], measured_columns: set[str]) -> str:
+def table_html(
+    frame: pd.DataFrame, number: str, caption: str, formats: dict[str, str], measured_columns: set[str]
+) -> str:
     """A numbered table that scrolls sideways on a narrow screen.
 
     Parameters
@@ -102,27 +113,29 @@ def table_html(frame: pd.DataFrame, number: str, caption: str, formats: dict[str
     number, caption : str
         ``chapter.table`` and what the table says.
     formats : dict
-        Column to format specification.
+        Column to format specification, before :data:`FORMATS`.
     measured_columns : set of str
         Columns whose numbers were measured in this run (see :func:`measured`).
     """
 
     def cell(column: str, value: object) -> str:
-        number_like = isinstance(value, int | float) and not isinstance(value, bool)
-        if number_like and column in measured_columns:
-            return measured(float(value), formats.get(column, ".3f"))
-        if number_like:
-            return "–" if pd.isna(value) else html.escape(format(value, formats.get(column, "")))
-        if value is None or value is pd.NA:
-            return "–"
-        text = str(value)
-        if column in measured_columns:
-            return measured_text(text)
-        return html.escape(text)
+        if pd.isna(value):
+            text = "–"
+        elif isinstance(value, bool | np.bool_):
+            text = "yes" if value else "no"
+        elif isinstance(value, int | float | np.number):
+            is_float = isinstance(value, float | np.floating)
+            default = ".3f" if is_float and column in measured_columns else ""
+            text = format(value, formats.get(column, FORMATS.get(column, default)))
+        else:
+            text = str(value)
+        return measured_text(text) if column in measured_columns else html.escape(text)
 
     head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{cell(str(column), value)}</td>" for column, value in zip(frame.columns, row, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(f"<td>{cell(str(column), value)}</td>" for column, value in zip(frame.columns, row, strict=True))
+        + "</tr>"
         for row in frame.itertuples(index=False, name=None)
     )
     return (
@@ -147,7 +160,6 @@ def audio_html(samples: np.ndarray, rate_hz: int, label: str) -> str:
     samples = np.asarray(samples, dtype=np.float32)
     sf.write(buffer, samples / max(1.0, float(np.abs(samples).max())), rate_hz, format="MP3", subtype="MPEG_LAYER_III")
     data = base64.b64encode(buffer.getvalue()).decode()
-    return (
-        f'<div class="ser-audio"><span>{html.escape(label)}</span> '
-        f'<audio controls preload="none" src="data:audio/mpeg;base64,{data}" aria-label="{html.escape(label, quote=True)}"></audio></div>'
-    )
+    source = f'src="data:audio/mpeg;base64,{data}" aria-label="{html.escape(label, quote=True)}"'
+    player = f'<audio controls preload="none" {source}></audio>'
+    return f'<div class="ser-audio"><span>{html.escape(label)}</span> {player}</div>'

@@ -73,7 +73,7 @@ def effective_parameters(
         values["run_dir"] = os.path.relpath(os.path.abspath(out), root)
     for key, text in overrides:
         try:
-            values[key] = yaml.load(text, Loader=_Yaml)  # noqa: S506 - a SafeLoader
+            values[key] = yaml.load(text, Loader=_Yaml)
         except yaml.YAMLError as error:
             raise UserError(f"-p {key} {text}: not valid YAML: {' '.join(str(error).split())}") from None
     parameters = validated(values, "-p" if overrides else f"profile {profile}")
@@ -129,6 +129,8 @@ def plan(parameters: Parameters, root: Path, notebooks: Path, names: Sequence[st
         if not source.is_file():
             raise UserError(f"no notebook {source}: run from a complete checkout, installed with pip install -e")
         declared = declared_parameters(source)
+        if "run_dir" not in declared:
+            raise UserError(f"{source.name} has no cell tagged 'parameters' that declares run_dir")
         unknown = [name for name in declared if name not in known]
         if unknown:
             raise UserError(f"{source.name} declares {unknown[0]!r}, which is no parameter of the series")
@@ -328,5 +330,10 @@ def _summary(done: dict[str, Any], steps: list[Step], ran: set[str], site_s: flo
     ]
     total_s = site_s + sum(done[name]["seconds"] for name in ran)
     peak = max((done[step.name]["peak_gib"] for step in steps), default=0.0)
-    rows = [("notebook", "seconds", "peak GiB"), *rows, ("site", f"{site_s:.1f}", ""), ("all", f"{total_s:.1f}", f"{peak:.2f}")]
+    rows = [
+        ("notebook", "seconds", "peak GiB"),
+        *rows,
+        ("site", f"{site_s:.1f}", ""),
+        ("all", f"{total_s:.1f}", f"{peak:.2f}"),
+    ]
     return [f"{name:<16}{seconds:>10}{gib:>10}".rstrip() for name, seconds, gib in rows]

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 from transformers import PretrainedConfig
 
-from sersupport import UserError, backbones, synthesis
+from sersupport import UserError, backbones, synthesis, training
 from sersupport.backbones import Backbone
-from sersupport.cache import digest
 from sersupport.dataset import Materials, Renderer, Window, materialise
 from sersupport.features import FeatureParameters
 from sersupport.models.fusion import FusionConfig, FusionModel, row_config
 from sersupport.noise import NoiseBank
 from sersupport.recogniser import Recogniser
 from sersupport.run import EMBEDDED, Run
-from sersupport.training import Settings
+from sersupport.training import Fit, Settings
 
 
 def data_folder(run: Run) -> Path:
@@ -80,9 +80,7 @@ def backbone(run: Run) -> Backbone:
 
 def materials(run: Run, recipes: pd.DataFrame, source: Renderer, encoder: Backbone) -> Materials:
     """Arrays of recipes under this run's parameters, cached."""
-    weights = {name: [list(tensor.shape), float(tensor.double().sum())] for name, tensor in encoder.state_dict().items()}
-    key = digest([encoder.kind, weights])
-    return materialise(source, recipes, feature_parameters(run), encoder, run.cache, run.p.backbone_frozen, key)
+    return materialise(source, recipes, feature_parameters(run), encoder, run.cache, run.p.backbone_frozen)
 
 
 def settings(run: Run, epochs: int | None = None) -> Settings:
@@ -110,8 +108,27 @@ def configuration(run: Run, row: str, encoder: Backbone) -> FusionConfig:
     )
 
 
-def model_maker(encoder: Backbone):
-    """Builds a model from its configuration; one that has its own backbone starts from the pretrained weights."""
+def fit(
+    run: Run,
+    row: str,
+    encoder: Backbone,
+    data: Mapping[str, Materials],
+    name: str | None = None,
+    epochs: int | None = None,
+) -> Fit:
+    """Train a row, its epoch chosen on validation, as :func:`sersupport.training.fit` does.
+
+    Parameters
+    ----------
+    run, row, encoder
+        The run, the row of Table VI, and the encoder; a model that is to fine-tune it starts from its weights.
+    data : mapping
+        Materials by part.
+    name : str, optional
+        Of the model's folder; the row by default.
+    epochs : int, optional
+        Replaces the run's.
+    """
 
     def make(config: FusionConfig) -> FusionModel:
         model = FusionModel(config)
@@ -119,7 +136,9 @@ def model_maker(encoder: Backbone):
             model.backbone.load_state_dict(encoder.state_dict())
         return model
 
-    return make
+    folder = run.path(f"models/{name or row}")
+    config = configuration(run, row, encoder)
+    return training.fit(config, data["train"], data["validation"], settings(run, epochs), folder, make)
 
 
 def recogniser(run: Run, row: str, encoder: Backbone) -> Recogniser:

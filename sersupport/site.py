@@ -147,7 +147,7 @@ def _front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[st
         "A notebook series, run from end to end, that rebuilds a published speech emotion recogniser (a pretrained "
         "transformer's features fused with a convolutional network over acoustic features), puts it under noise, "
         "opens it up, and compares what it measures with what the paper printed.",
-        _raw(_setting(parameters)),
+        _raw(_setting(run_folder, parameters)),
         *_headline(run_folder),
         "## Chapters",
         "\n".join(f"- [{chapter['title']}]({chapter['name']}.ipynb): {chapter['question']}" for chapter in chapters),
@@ -163,12 +163,16 @@ def _raw(markup: str) -> str:
     return f"``````{{raw}} html\n{markup}\n``````"
 
 
-def _setting(parameters: dict[str, Any]) -> str:
+def _setting(run_folder: Path, parameters: dict[str, Any]) -> str:
     """What speech and what backbone every number of this run rests on."""
+    described = run_folder / "artefacts" / "04_model" / "backbone.json"
+    backbone = parameters["backbone"]
+    if described.is_file():
+        backbone = json.loads(described.read_text(encoding="utf-8"))["sentence"]
     embedded = parameters["data_dir"] == "embedded"
     speech = "synthetic, made by the report itself" if embedded else "recorded; " + ", ".join(parameters["corpora"])
     trained = "frozen" if parameters["backbone_frozen"] else "fine-tuned"
-    rows = {"Backbone": f"{parameters['backbone']}, {trained}", "Speech": speech, "Profile": parameters["profile"]}
+    rows = {"Backbone": f"{backbone} ({trained})", "Speech": speech, "Profile": parameters["profile"]}
     note = f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>' if embedded else ""
     items = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value))}</dd>" for name, value in rows.items())
     return f'{note}<dl class="ser-setting">{items}</dl>'
@@ -197,7 +201,7 @@ def _costs(notebooks: dict[str, Any], titles: dict[str, str]) -> str:
     rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Time [s]", "Peak memory [GiB]"))
     return (
-        '<div class="ser-table"><table><caption>Running time and peak memory of each chapter when it last ran.</caption>'
+        '<div class="ser-table"><table><caption>Time and peak memory of each chapter when it last ran.</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 

@@ -73,9 +73,7 @@ def speaker_folds(utterances: pd.DataFrame) -> pd.Series:
     }
     speakers = utterances.set_index("id")["speaker"]
     if unknown := sorted(set(speakers) - set(fold_of)):
-        raise UserError(
-            f"no published fold for speakers {', '.join(unknown[:5])}; there are {', '.join(CORPORA)}"
-        )
+        raise UserError(f"no published fold for speakers {', '.join(unknown[:5])}; there are {', '.join(CORPORA)}")
     return speakers.map(fold_of).astype(int).rename("fold")
 
 
@@ -121,16 +119,12 @@ def speaker_disjoint(utterances: pd.DataFrame, fold: int) -> pd.Series:
             groups = rows["speaker"]
         present = sorted(groups.unique())
         if len(present) < 2:
-            raise UserError(
-                f"corpus {corpus}: one speaker only ({present[0]}); a disjoint split needs two or more"
-            )
+            raise UserError(f"corpus {corpus}: one speaker only ({present[0]}); a disjoint split needs two or more")
         held_out = groups == present[fold % len(present)]
         if len(present) > 2:
             validation = groups == present[(fold + 1) % len(present)]
         else:
-            validation = ~held_out & rows["text"].isin(
-                _fifth_of_texts(str(corpus), rows.loc[~held_out, "text"])
-            )
+            validation = ~held_out & rows["text"].isin(_fifth_of_texts(str(corpus), rows.loc[~held_out, "text"]))
         split[validation.index[validation]] = "validation"
         split[held_out.index[held_out]] = "test"
     return split
@@ -156,14 +150,10 @@ def assert_disjoint(utterances: pd.DataFrame, split: pd.Series) -> None:
         raise UserError(f"split: {len(missing)} utterances have no part, first {missing[0]}")
     parts = split[speakers.index]
     if set(parts) != set(PARTS):
-        raise UserError(
-            f"split: parts are {sorted(set(parts))}; needed are {', '.join(PARTS)}, none of them empty"
-        )
+        raise UserError(f"split: parts are {sorted(set(parts))}; needed are {', '.join(PARTS)}, none of them empty")
     in_test = parts == "test"
     if shared := sorted(set(speakers[in_test]) & set(speakers[~in_test])):
-        raise UserError(
-            f"split: {len(shared)} speakers both in test and in another part: {', '.join(shared[:10])}"
-        )
+        raise UserError(f"split: {len(shared)} speakers both in test and in another part: {', '.join(shared[:10])}")
 
 
 def _fifth_of_texts(corpus: str, texts: pd.Series) -> list[str]:

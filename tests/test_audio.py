@@ -24,9 +24,7 @@ from sersupport.audio import (
 
 
 def tone(frequency_hz: float, rate_hz: int = 16_000, duration_s: float = 1.0) -> np.ndarray:
-    return (0.5 * np.sin(2 * np.pi * frequency_hz * np.arange(round(duration_s * rate_hz)) / rate_hz)).astype(
-        "f4"
-    )
+    return (0.5 * np.sin(2 * np.pi * frequency_hz * np.arange(round(duration_s * rate_hz)) / rate_hz)).astype("f4")
 
 
 def dominant_hz(y: np.ndarray, rate_hz: float) -> float:
@@ -43,9 +41,7 @@ def write_float(path, samples, rate_hz=16_000):
 
 BROKEN = {
     "empty file": lambda path: path.write_bytes(b""),
-    "Git LFS pointer": lambda path: path.write_text(
-        "version https://git-lfs.github.com/spec/v1\noid sha256:0\n"
-    ),
+    "Git LFS pointer": lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n"),
     "no samples": lambda path: sf.write(path, np.zeros(0), 16_000),
     "silent": lambda path: sf.write(path, np.zeros(800), 16_000),
     "all samples are NaN": lambda path: write_float(path, np.full(800, np.nan)),
@@ -130,9 +126,7 @@ def test_load_resamples_to_the_working_rate(tmp_path):
     assert dominant_hz(y, RATE_HZ) == pytest.approx(440, rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("from_hz", "to_hz"), [(48_000, 22_050), (24_414, 16_000), (22_050, 16_000), (16_000, 22_050)]
-)
+@pytest.mark.parametrize(("from_hz", "to_hz"), [(48_000, 22_050), (24_414, 16_000), (22_050, 16_000), (16_000, 22_050)])
 @pytest.mark.parametrize("frequency_hz", [100, 1_000, 6_500])
 def test_resampling_keeps_frequency_and_level(from_hz, to_hz, frequency_hz):
     y = resample(tone(frequency_hz, from_hz), from_hz, to_hz)

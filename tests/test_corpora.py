@@ -50,9 +50,7 @@ def ravdess_name(emotion, intensity, text, take, actor):
 
 def cremad_name(actor, sentence, emotion, level):
     name = f"{actor}_{sentence}_{emotion[:3].upper()}_{level[:2].upper() if level != 'unspecified' else 'XX'}"
-    text = {"DFA": "Don't forget a jacket", "IEO": "It's eleven o'clock", "TSI": "The surface is slick"}[
-        sentence
-    ]
+    text = {"DFA": "Don't forget a jacket", "IEO": "It's eleven o'clock", "TSI": "The surface is slick"}[sentence]
     level = {"lo": "low", "md": "medium", "hi": "high"}.get(level, level)
     sex = "M" if actor in {1001, 1005, 1064, 1090} else "F"
     emotion = {"anger": "angry"}.get(emotion, emotion)
@@ -170,9 +168,7 @@ def test_any_name_is_read_or_refused(corpus):
     """Random text never breaks the parser, and what it accepts is a speaker and a class that exist."""
 
     @settings(max_examples=50, deadline=None)
-    @given(
-        st.one_of(st.text(min_size=1, max_size=30), st.from_regex(CORPORA[corpus].pattern, fullmatch=True))
-    )
+    @given(st.one_of(st.text(min_size=1, max_size=30), st.from_regex(CORPORA[corpus].pattern, fullmatch=True)))
     def refuse_or_read(stem):
         name = stem.strip("/. \n\0").replace("\0", "") or "x"
         try:
@@ -298,9 +294,7 @@ def test_broken_files_are_listed_and_never_fatal(tmp_path):
     utterances, skipped = read("tess", tmp_path, disable=True)
     assert list(utterances["path"]) == [str(good), str(aiff)]
     assert set(skipped["corpus"]) == {"tess"}
-    reasons = {
-        Path(path).stem: reason for path, reason in zip(skipped["path"], skipped["reason"], strict=True)
-    }
+    reasons = {Path(path).stem: reason for path, reason in zip(skipped["path"], skipped["reason"], strict=True)}
     assert reasons.pop("OAF_bean_angry").startswith("not audio: ")
     assert reasons == {
         "OAF_base_angry": "empty file",
@@ -402,14 +396,10 @@ def test_tables_have_the_papers_layout_and_figures():
     utterances = composite()
     assert utterances["id"].is_unique
     for ours, name in ((table2(utterances), "table2-corpora"), (table3(utterances), "table3-classes")):
-        pd.testing.assert_frame_equal(
-            ours, facts.table(f"2512.18298-{name}"), check_names=False, check_dtype=False
-        )
+        pd.testing.assert_frame_equal(ours, facts.table(f"2512.18298-{name}"), check_names=False, check_dtype=False)
 
 
-@pytest.mark.skipif(
-    "SERSUPPORT_DATA" not in os.environ, reason="SERSUPPORT_DATA does not name the real corpora"
-)
+@pytest.mark.skipif("SERSUPPORT_DATA" not in os.environ, reason="SERSUPPORT_DATA does not name the real corpora")
 @pytest.mark.parametrize(
     ("corpus", "speakers", "copies"),
     [

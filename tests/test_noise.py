@@ -280,9 +280,7 @@ def test_one_source_in_both_parts_is_refused(tmp_path):
             write(tmp_path, f"{part}/{kind}/{kind}.wav")
     write(tmp_path, "one/children/14470-2-0-10.wav")
     write(tmp_path, "two/children/14470-2-0-14.wav")
-    with pytest.raises(
-        UserError, match=r"one noise source .*14470-2-0-10.wav, two/children/14470-2-0-14.wav"
-    ):
+    with pytest.raises(UserError, match=r"one noise source .*14470-2-0-10.wav, two/children/14470-2-0-14.wav"):
         noise.NoiseBank.from_folder(tmp_path, ["two"])
 
 
@@ -449,9 +447,7 @@ def test_render_pitches_first_and_then_mixes(bank):
     after_hz = np.median(librosa.yin(pitched.signal[voiced], fmin=80, fmax=400, sr=RATE_HZ))
     assert after_hz / before_hz == pytest.approx(2 ** (0.7 / 12), rel=0.005)
     added = pitched_noisy.signal - pitched.signal
-    assert np.abs(added).max() == pytest.approx(
-        table["level"].iloc[3] * np.abs(pitched.signal).max(), rel=1e-4
-    )
+    assert np.abs(added).max() == pytest.approx(table["level"].iloc[3] * np.abs(pitched.signal).max(), rel=1e-4)
     assert np.abs(noisy.signal[n_valid:]).max() > 0  # the padding gets noise
 
 

@@ -76,9 +76,7 @@ def test_split_of_all_six_corpora(fold):
 
 def test_every_speaker_is_tested_once_over_the_folds():
     ravdess = WHOLE[WHOLE["corpus"] == "ravdess"]
-    tested = [
-        set(split.index[split == "test"]) for split in (speaker_disjoint(ravdess, fold) for fold in range(6))
-    ]
+    tested = [set(split.index[split == "test"]) for split in (speaker_disjoint(ravdess, fold) for fold in range(6))]
     assert set.union(*tested) == set(ravdess["id"])
     assert sum(map(len, tested)) == len(ravdess)
 
@@ -95,9 +93,7 @@ def test_tess_validation_shares_the_voice_but_no_text():
 
 def test_split_does_not_depend_on_row_order():
     shuffled = WHOLE.sample(frac=1, random_state=0)
-    pd.testing.assert_series_equal(
-        speaker_disjoint(shuffled, 1).sort_index(), speaker_disjoint(WHOLE, 1).sort_index()
-    )
+    pd.testing.assert_series_equal(speaker_disjoint(shuffled, 1).sort_index(), speaker_disjoint(WHOLE, 1).sort_index())
 
 
 @settings(max_examples=60, deadline=None)
@@ -106,9 +102,7 @@ def test_thinned_out_corpora_still_fill_all_parts(data, fold):
     """Whichever two or more speakers are there, no part is empty and no test speaker is heard elsewhere."""
     corpora = data.draw(st.sets(st.sampled_from(sorted(CORPORA)), min_size=1, max_size=3))
     speakers = {
-        corpus: sorted(
-            data.draw(st.sets(st.sampled_from(sorted(CORPORA[corpus].speakers)), min_size=2, max_size=8))
-        )
+        corpus: sorted(data.draw(st.sets(st.sampled_from(sorted(CORPORA[corpus].speakers)), min_size=2, max_size=8)))
         for corpus in sorted(corpora)
     }
     utterances = table(speakers)

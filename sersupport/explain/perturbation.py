@@ -42,7 +42,9 @@ def occlusion(
         variants[row, start : start + window] = 0.0
     probability = classify(variants)[:, target]
     ends = np.minimum(starts + window, len(wave))
-    return pd.DataFrame({"start_s": starts / rate_hz, "end_s": ends / rate_hz, "drop": probability[0] - probability[1:]})
+    return pd.DataFrame(
+        {"start_s": starts / rate_hz, "end_s": ends / rate_hz, "drop": probability[0] - probability[1:]}
+    )
 
 
 def muted(wave: np.ndarray, frames: np.ndarray, hop_length: int) -> np.ndarray:

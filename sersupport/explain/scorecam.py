@@ -47,12 +47,13 @@ class GivenContext(nn.Module):
 
     @classmethod
     @torch.no_grad()
-    def of(cls, model: FusionModel, frames: Tensor | None = None, frame_mask: Tensor | None = None) -> GivenContext:
-        """Hold fixed the context of a clip's frames (1, T, D), not standardised."""
+    def of(cls, model: FusionModel, inputs: dict[str, Tensor], index: int) -> GivenContext:
+        """Hold fixed the context of one clip of a batch of model inputs, not standardised."""
+        model = model.eval()
         if not model.config.temporal:
             return cls(model)
-        frames = (frames.float() - model.frame_mean) / model.frame_scale
-        return cls(model, model.eval().pooling(frames, frame_mask)[0])
+        clip = {name: tensor[[index]] for name, tensor in inputs.items()}
+        return cls(model, model.context(**clip)[0])
 
     def forward(self, spectral: Tensor) -> Tensor:
         """Logits (B, 7) of standardised descriptors (B, L)."""

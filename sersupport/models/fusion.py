@@ -140,7 +140,7 @@ class SpectralEncoder(nn.Module):
         super().__init__()
         left = frames_after_blocks(config.spectral_length)
         if min(left) < 1:
-            raise UserError(f"{config.spectral_length} spectral features are too few for the CNN; lengthen clip_length_s")
+            raise UserError(f"{config.spectral_length} spectral features are too few for the CNN: use longer clips")
         blocks, channels = [], 1
         for index, (filters, kernel) in enumerate(zip(FILTERS, KERNELS, strict=True)):
             width = max(1, round(filters * config.cnn_width))
@@ -154,7 +154,7 @@ class SpectralEncoder(nn.Module):
         )
 
     def feature_maps(self, spectral: Tensor) -> Tensor:
-        """Activations of the last convolution, (B, filters, positions), for ``spectral`` (B, L): the A^k of Score-CAM."""
+        """Activations of the last convolution, (B, filters, positions), for (B, L): the A^k of Score-CAM."""
         maps = spectral[:, None]
         for block in self.blocks[:-1]:
             maps = block["pool"](block["convolution"](maps))
@@ -212,8 +212,7 @@ class FusionModel(PreTrainedModel):
             nn.Dropout(config.head_dropout),
             nn.Linear(config.hidden_dim, len(config.id2label)),
         )
-        weights = torch.ones(len(config.id2label)) if config.class_weights is None else torch.tensor(config.class_weights)
-        self.register_buffer("class_weights", weights)
+        self.register_buffer("class_weights", torch.tensor(config.class_weights or [1.0] * len(config.id2label)))
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -223,15 +222,18 @@ class FusionModel(PreTrainedModel):
         """Descriptors (B, L) as the CNN sees them: zero mean, unit deviation over the training rows."""
         return (spectral - self.spectral_mean) / self.spectral_scale
 
-    def embed(self, spectral: Tensor | None, frames: Tensor | None, frame_mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Fused vector v_ctx ⊕ v_spec (B, F) from standardised inputs, and the pooling weights."""
-        views, weights = [], None
-        if self.config.temporal:
-            context, weights = self.pooling(frames, frame_mask)
-            views.append(context)
-        if self.config.spectral:
-            views.append(self.spectral_encoder(spectral))
-        return torch.cat(views, dim=1), weights
+    def context(
+        self,
+        frames: Tensor | None = None,
+        frame_mask: Tensor | None = None,
+        waves: Tensor | None = None,
+        n_valid: Tensor | None = None,
+        **_: Tensor,
+    ) -> tuple[Tensor, Tensor]:
+        """v_ctx (B, D) and the pooling weights (B, T), from frames or, with a backbone inside, from waveforms."""
+        if frames is None:
+            frames, frame_mask = self.backbone(waves, n_valid)
+        return self.pooling((frames.float() - self.frame_mean) / self.frame_scale, frame_mask)
 
     def forward(
         self,
@@ -261,14 +263,13 @@ class FusionModel(PreTrainedModel):
         FusionOutput
             Logits (B, 7), pooling weights, and the class-weighted cross-entropy where labels are given.
         """
+        views, weights = [], None
         if self.config.temporal:
-            if frames is None:
-                frames, frame_mask = self.backbone(waves, n_valid)
-            frames = (frames.float() - self.frame_mean) / self.frame_scale
+            context, weights = self.context(frames, frame_mask, waves, n_valid)
+            views.append(context)
         if self.config.spectral:
-            spectral = self.standardise(spectral)
-        fused, weights = self.embed(spectral, frames, frame_mask)
-        logits = self.classifier(fused)
+            views.append(self.spectral_encoder(self.standardise(spectral)))
+        logits = self.classifier(torch.cat(views, dim=1))  # v_ctx ⊕ v_spec, equation 22
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels, weight=self.class_weights)
         return FusionOutput(loss=loss, logits=logits, pooling_weights=weights)
 

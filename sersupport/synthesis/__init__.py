@@ -14,5 +14,15 @@ from sersupport.synthesis.rules import RULE_DIRECTIONS, RULES, Prosody
 from sersupport.synthesis.script import SPEAKERS, Speaker
 from sersupport.synthesis.voice import PARTIAL
 
-__all__ = ["PARTIAL", "RULES", "RULE_DIRECTIONS", "SPEAKERS", "Prosody", "Speaker", "make_corpus", "make_noises",
-           "measure_prosody", "relative_to_neutral"]
+__all__ = [
+    "PARTIAL",
+    "RULES",
+    "RULE_DIRECTIONS",
+    "SPEAKERS",
+    "Prosody",
+    "Speaker",
+    "make_corpus",
+    "make_noises",
+    "measure_prosody",
+    "relative_to_neutral",
+]

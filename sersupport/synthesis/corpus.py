@@ -20,7 +20,7 @@ from sersupport.synthesis.rules import generator, intent
 from sersupport.synthesis.script import SPEAKERS, Item, items
 from sersupport.synthesis.voice import choose_cue, perform, prepare, speak_afresh
 
-VERSION = 1  # raise it whenever the same seed gives other bytes; a corpus of another version is made anew
+VERSION = 2  # raise it whenever the same seed gives other bytes; a corpus of another version is made anew
 _LEAD_S = {"ravdess": (0.6, 1.0), "cremad": (0.25, 0.5), "tess": (0.1, 0.25), "savee": (0.15, 0.35)}
 
 
@@ -35,14 +35,13 @@ def _record(y: np.ndarray, corpus: str, reference: float, rng: np.random.Generat
     return y * min(1.0, 0.98 / np.abs(y).max()), lead_s
 
 
-def build(
-    folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]
-) -> Path:
+def build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
     """Write `names` into `folder` unless a complete set with these settings is there; never touch foreign files."""
     record = folder / manifest
     known = json.loads(record.read_text()) if record.exists() else None
     here = [folder / name for name in names if (folder / name).exists()]
-    if known and known["settings"] == settings and known["files"] == sum(len(list(p.rglob("*.wav"))) for p in here):
+    wavs = sum(len(list(path.rglob("*.wav"))) for path in here)
+    if known == {"settings": settings, "files": wavs} and len(here) == len(names):
         return folder
     if known is None and here:
         raise UserError(f"{here[0]} exists and was not made here: choose another folder for the synthetic audio")
@@ -90,8 +89,11 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
 
     def write(made: Path) -> None:
         # Every text that any scale can ask for is spoken, in one order, so that bytes do not depend on the scale.
-        jobs = [(s.accent, s.voice, s.words_per_minute, text) for s in SPEAKERS
-                for text in dict.fromkeys(item.text for item in items(s, 100.0))]
+        jobs = [
+            (s.accent, s.voice, s.words_per_minute, text)
+            for s in SPEAKERS
+            for text in dict.fromkeys(item.text for item in items(s, 100.0))
+        ]
         takes = dict(zip(jobs, speak_afresh(jobs), strict=True))
         due: list[Item] = [item for speaker in SPEAKERS for item in items(speaker, scale)]
         cues, sources = [], {}
@@ -101,9 +103,11 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
             take = takes[speaker.accent, speaker.voice, speaker.words_per_minute, item.text]
             if (speaker, item.text) not in sources:
                 sources[speaker, item.text] = prepare(take, speaker)
-            y, cue_s = perform(sources[speaker, item.text], speaker, intent(item, seed, rng), choose_cue(take.words, rng), rng)
+            chosen, cue_s = intent(item, seed, rng), choose_cue(take.words, rng)
+            y, cue_s = perform(sources[speaker, item.text], speaker, chosen, cue_s, rng)
             y, lead_s = _record(y, speaker.corpus, float(np.std(take.y)), rng)
-            path = made / speaker.corpus / (f"Actor_{speaker.code}" if speaker.corpus == "ravdess" else "") / f"{item.stem}.wav"
+            beside = f"Actor_{speaker.code}" if speaker.corpus == "ravdess" else ""
+            path = made / speaker.corpus / beside / f"{item.stem}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             sf.write(path, y, RATE_HZ, subtype="PCM_16")
             if item.emotion not in ("neutral", "calm"):

@@ -50,15 +50,16 @@ def measure_prosody(y: np.ndarray, rate_hz: int) -> dict[str, float]:
         f0_hz = pitch.selected_array["frequency"]
         f0_hz = f0_hz[f0_hz > 0]
     level = sound.to_intensity(50.0, 0.01)
-    level_db, times_s = level.values[0], level.xs()
+    level_db, times_s = level.as_array()[0], level.xs()
     phrase = np.flatnonzero(level_db > level_db.max() - 25)
     peaks = scipy.signal.find_peaks(level_db, height=level_db.max() - 25, prominence=2.0)[0]
     nuclei = [p for p in peaks if pitch is not None and pitch.get_value_at_time(times_s[p]) > 0]
     phrase_s = (phrase[-1] - phrase[0] + 1) * 0.01
+    low_hz, high_hz = np.percentile(f0_hz, [5, 95]) if len(f0_hz) else (np.nan, np.nan)
     inside = y[int(times_s[phrase[0]] * rate_hz) : int(times_s[phrase[-1]] * rate_hz) + 1]
     return {
         "f0_mean_hz": float(np.mean(f0_hz)) if len(f0_hz) else float("nan"),
-        "f0_range_semitones": float(12 * np.log2(np.divide(*np.percentile(f0_hz, [95, 5])))) if len(f0_hz) else float("nan"),
+        "f0_range_semitones": float(12 * np.log2(high_hz / low_hz)),
         "rate_syllables_per_s": len(nuclei) / phrase_s,
         "intensity_db": float(10 * np.log10(np.mean(np.square(inside, dtype=float)))),
     }
@@ -80,7 +81,8 @@ def relative_to_neutral(means: pd.DataFrame) -> pd.DataFrame:
     """
     speakers = means.xs("neutral", level="emotion").index
     means = means[means.index.get_level_values("speaker").isin(speakers)]
-    neutral = means.xs("neutral", level="emotion").reindex(means.index.get_level_values("speaker")).set_axis(means.index)
+    neutral = means.xs("neutral", level="emotion").reindex(means.index.get_level_values("speaker"))
+    neutral = neutral.set_axis(means.index)
     relative = ["f0_mean_hz", "rate_syllables_per_s"]
     change = means - neutral
     change[relative] = 100 * change[relative] / neutral[relative]

@@ -69,18 +69,82 @@ _FACTORS = [1, 3]  # f0_range and rate: factors, handled as log2
 # Direction and order of size are published; the figures are ours, chosen so that Praat measures those directions.
 RULES: dict[str, Prosody] = {
     "neutral": Prosody(source="reference"),
-    "angry": Prosody(4.0, 1.9, -1.0, 1.16, 7.0, 3.5, 0.0, 0.15, 0.0, "Murray & Arnott: pitch much higher and wider, "
-                     "slightly faster, louder, tense, abrupt on stress; Scherer: more high-frequency energy"),
-    "disgust": Prosody(-3.5, 1.3, -3.0, 0.68, -2.5, -1.0, 0.0, 0.8, 0.0, "Murray & Arnott: very much slower, very "
-                       "much lower, slightly wider, quieter, grumbled, wide downward terminal inflections"),
-    "fear": Prosody(6.5, 1.5, 0.5, 1.40, -0.5, 1.5, 0.1, 0.5, 1.2, "Murray & Arnott: much faster, very much higher, "
-                    "much wider, normal intensity, irregular voicing; Emofilt: trembling"),
-    "happy": Prosody(3.5, 2.0, 1.5, 1.12, 3.5, 1.5, 0.1, 0.0, 0.0, "Murray & Arnott: much higher and wider, louder, "
-                     "breathy, upward inflections; Scherer: faster"),
-    "sad": Prosody(-2.0, 0.45, -1.0, 0.80, -5.5, -3.5, 0.25, 0.1, 0.0, "Murray & Arnott: slightly lower, narrower and "
-                   "slower, quieter, downward inflections; Scherer: less high-frequency energy"),
-    "surprise": Prosody(4.5, 1.8, 8.0, 1.10, 2.0, -1.5, 0.35, 0.0, 0.0, "Cahn: range wide, contour rising, faster, "
-                        "louder; the level of F0 follows from its rise"),
+    "angry": Prosody(
+        4.0,
+        1.9,
+        -1.0,
+        1.16,
+        7.0,
+        3.5,
+        0.0,
+        0.15,
+        0.0,
+        "Murray & Arnott: pitch much higher and wider, "
+        "slightly faster, louder, tense, abrupt on stress; Scherer: more high-frequency energy",
+    ),
+    "disgust": Prosody(
+        -3.5,
+        1.3,
+        -3.0,
+        0.68,
+        -4.0,
+        -1.0,
+        0.0,
+        0.8,
+        0.0,
+        "Murray & Arnott: very much slower, very "
+        "much lower, slightly wider, quieter, grumbled, wide downward terminal inflections",
+    ),
+    "fear": Prosody(
+        6.5,
+        1.5,
+        0.5,
+        1.40,
+        -0.5,
+        1.5,
+        0.1,
+        0.5,
+        1.2,
+        "Murray & Arnott: much faster, very much higher, "
+        "much wider, normal intensity, irregular voicing; Emofilt: trembling",
+    ),
+    "happy": Prosody(
+        3.5,
+        2.0,
+        1.5,
+        1.12,
+        3.5,
+        1.5,
+        0.1,
+        0.0,
+        0.0,
+        "Murray & Arnott: much higher and wider, louder, breathy, upward inflections; Scherer: faster",
+    ),
+    "sad": Prosody(
+        -2.0,
+        0.45,
+        -1.0,
+        0.80,
+        -5.5,
+        -3.5,
+        0.25,
+        0.1,
+        0.0,
+        "Murray & Arnott: slightly lower, narrower and "
+        "slower, quieter, downward inflections; Scherer: less high-frequency energy",
+    ),
+    "surprise": Prosody(
+        4.5,
+        1.8,
+        8.0,
+        1.10,
+        2.0,
+        -1.5,
+        0.35,
+        0.0,
+        0.0,
+        "Cahn: range wide, contour rising, faster, louder; the level of F0 follows from its rise",
+    ),
 }
 CALM = Prosody(-0.3, 0.9, 0.0, 0.96, -1.0, -0.5, 0.03, 0.0, 0.0, "RAVDESS's second baseline, close to neutral")
 
@@ -88,8 +152,12 @@ CALM = Prosody(-0.3, 0.9, 0.0, 0.96, -1.0, -0.5, 0.03, 0.0, 0.0, "RAVDESS's seco
 RULE_DIRECTIONS: dict[str, dict[str, int]] = {
     emotion: dict(zip(("f0_mean_hz", "f0_range_semitones", "rate_syllables_per_s", "intensity_db"), signs, strict=True))
     for emotion, signs in {
-        "angry": (+1, +1, +1, +1), "disgust": (-1, +1, -1, -1), "fear": (+1, +1, +1, 0),
-        "happy": (+1, +1, +1, +1), "sad": (-1, -1, -1, -1), "surprise": (+1, +1, +1, +1),
+        "angry": (+1, +1, +1, +1),
+        "disgust": (-1, +1, -1, -1),
+        "fear": (+1, +1, +1, 0),
+        "happy": (+1, +1, +1, +1),
+        "sad": (-1, -1, -1, -1),
+        "surprise": (+1, +1, +1, +1),
     }.items()
 }
 
@@ -98,9 +166,16 @@ _SPREAD = np.array([0.6, 0.12, 0.8, 0.045, 0.9, 0.45, 0.03, 0.03, 0.07])
 _OWN_WAY = 0.8  # x _SPREAD, drawn once a speaker and emotion
 _MIX = 0.45  # most of a neighbouring emotion that an utterance can hold
 _STRENGTH_SD = 0.14  # of the logarithm of the strength
-_NEIGHBOURS = {"angry": ("happy", "disgust"), "happy": ("surprise", "angry"), "surprise": ("happy", "fear"),
-               "fear": ("surprise", "sad"), "sad": ("neutral", "disgust"), "disgust": ("sad", "angry"),
-               "neutral": ("sad", "disgust"), "calm": ("neutral", "sad")}  # what each is taken for
+_NEIGHBOURS = {
+    "angry": ("happy", "disgust"),
+    "happy": ("surprise", "angry"),
+    "surprise": ("happy", "fear"),
+    "fear": ("surprise", "sad"),
+    "sad": ("neutral", "disgust"),
+    "disgust": ("sad", "angry"),
+    "neutral": ("sad", "disgust"),
+    "calm": ("neutral", "sad"),
+}  # what each is taken for
 
 
 def generator(*key: object) -> np.random.Generator:

@@ -13,7 +13,7 @@ import scipy.fft
 import scipy.integrate
 import scipy.ndimage
 import soxr
-from parselmouth.praat import call
+from parselmouth.praat import call, run
 
 from sersupport.audio import RATE_HZ
 from sersupport.synthesis.script import Speaker
@@ -21,8 +21,14 @@ from sersupport.synthesis.script import Speaker
 PARTIAL = 0.4  # share of the emotion's strength outside the cue region
 LIVELINESS = 1.4  # neutral F0 excursions relative to the synthesiser's, which are flat
 GRID_S = 0.01
-ACCENTS = {"gb": "English (Great Britain)", "us": "English (America)", "sc": "English (Scotland)",
-            "la": "English (Lancaster)", "rp": "English (Received Pronunciation)", "wm": "English (West Midlands)"}
+ACCENTS = {
+    "gb": "English (Great Britain)",
+    "us": "English (America)",
+    "sc": "English (Scotland)",
+    "la": "English (Lancaster)",
+    "rp": "English (Received Pronunciation)",
+    "wm": "English (West Midlands)",
+}
 
 
 class Take(NamedTuple):
@@ -41,9 +47,12 @@ def speak(jobs: list[tuple[str, str, int, str]]) -> list[Take]:
         grid, sound = call(synthesizer, "To Sound", text, "yes")
         tier = 3  # sentence, clause, word, phoneme
         intervals = range(1, call(grid, "Get number of intervals", tier) + 1)
-        words = [(call(grid, "Get start time of interval", tier, i), call(grid, "Get end time of interval", tier, i))
-                 for i in intervals if call(grid, "Get label of interval", tier, i).strip()]
-        y = sound.values[0]
+        words = [
+            (call(grid, "Get start time of interval", tier, i), call(grid, "Get end time of interval", tier, i))
+            for i in intervals
+            if call(grid, "Get label of interval", tier, i).strip()
+        ]
+        y = sound.as_array()[0]
         loud = np.flatnonzero(np.abs(y) > 0.01 * np.abs(y).max()) / RATE_HZ
         start_s, end_s = max(loud[0] - 0.02, 0.0), loud[-1] + 0.02
         inside = y[int(start_s * RATE_HZ) : int(end_s * RATE_HZ)]
@@ -96,7 +105,7 @@ def prepare(take: Take, speaker: Speaker) -> Source:
     return Source(manipulation, pitch.xs(), voiced, own_st, sound.duration, rate_hz)
 
 
-def _resynthesise(source: Source, f0_hz: np.ndarray, stretch: list[tuple[float, float]]) -> np.ndarray:
+def _resynthesise(source: Source, f0_hz: np.ndarray, stretch: list[tuple[float, float]], seed: int) -> np.ndarray:
     """Overlap-add with F0 (T,) and (time, duration factor) points; return samples at RATE_HZ."""
     # One matrix for the whole contour: adding its points one by one costs more than everything else together.
     contour = parselmouth.Sound(np.where(source.voiced, f0_hz, 0.0), 1 / GRID_S, source.times_s[0] - GRID_S / 2)
@@ -106,12 +115,17 @@ def _resynthesise(source: Source, f0_hz: np.ndarray, stretch: list[tuple[float, 
         call(duration_tier, "Add point", time_s, factor)
     call([source.manipulation, pitch_tier], "Replace pitch tier")
     call([source.manipulation, duration_tier], "Replace duration tier")
-    said = call(source.manipulation, "Get resynthesis (overlap-add)")
-    return soxr.resample(said.values[0], source.rate_hz, RATE_HZ, "HQ")
+    run(f"random_initializeWithSeedUnsafelyButPredictably ({seed})")  # overlap-add draws on Praat's own generator
+    try:
+        said = call(source.manipulation, "Get resynthesis (overlap-add)")
+    finally:
+        run("random_initializeSafelyAndUnpredictably ()")  # as any other user of Praat in this process expects it
+    return soxr.resample(said.as_array()[0], source.rate_hz, RATE_HZ, "HQ")
 
 
-def perform(source: Source, speaker: Speaker, intent: np.ndarray, cue_s: tuple[float, float],
-            rng: np.random.Generator) -> tuple[np.ndarray, tuple[float, float]]:
+def perform(
+    source: Source, speaker: Speaker, intent: np.ndarray, cue_s: tuple[float, float], rng: np.random.Generator
+) -> tuple[np.ndarray, tuple[float, float]]:
     """Say a source with the intended prosody, full inside the cue; return samples (n,) and the cue's new place (s)."""
     f0_st, f0_range, end_st, rate, intensity_db, tilt, breath, jitter_st, tremor_st = intent
     start_s, end_s = (t / speaker.formant_ratio for t in cue_s)
@@ -121,12 +135,13 @@ def perform(source: Source, speaker: Speaker, intent: np.ndarray, cue_s: tuple[f
 
     times_s = source.times_s
     weight = np.interp(times_s, knots_s, knot_weights)
-    wobble_st = jitter_st * rng.standard_normal(len(times_s)) + tremor_st * np.sin(2 * np.pi * (6 * times_s + rng.random()))
+    wobble_st = jitter_st * rng.standard_normal(len(times_s))
+    wobble_st += tremor_st * np.sin(2 * np.pi * (6 * times_s + rng.random()))
     end_ramp = (times_s / source.duration_s) ** 3  # a terminal inflection: mostly on the last words
     change_st = (f0_st + end_st * end_ramp + wobble_st) * weight
     contour_st = LIVELINESS * 2 ** (f0_range * weight) * source.own_st + change_st
     f0_hz = np.clip(speaker.f0_hz * 2 ** (contour_st / 12), 55.0, 580.0)
-    y = _resynthesise(source, f0_hz, list(zip(knots_s, knot_stretch, strict=True)))
+    y = _resynthesise(source, f0_hz, list(zip(knots_s, knot_stretch, strict=True)), seed=int(rng.integers(2**31)))
 
     grid_s = np.arange(0.0, source.duration_s + 0.005, 0.005)
     new_s = scipy.integrate.cumulative_trapezoid(np.interp(grid_s, knots_s, knot_stretch), grid_s, initial=0.0)

@@ -1,0 +1,168 @@
+"""The notebooks keep their contract, and their committed outputs come out again."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import yaml
+
+from sersupport.execution import declared_parameters
+from sersupport.parameters import Parameters, read_profile, validated
+from sersupport.run import NOTEBOOKS
+
+ROOT = Path(__file__).parent.parent
+FOLDER = ROOT / "notebooks"
+COMPARED_AT_LEAST = 5
+SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
+
+
+@pytest.fixture(params=NOTEBOOKS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture
+def notebook(name):
+    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
+
+
+def code_cells(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def tags(cell):
+    return cell.metadata.get("tags", [])
+
+
+def prose(notebook):
+    return "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+
+
+def test_the_series_is_complete():
+    assert sorted(path.stem for path in FOLDER.glob("*.ipynb")) == sorted(NOTEBOOKS)
+
+
+def test_one_parameters_cell_of_literals_equal_to_the_demo_profile(name, notebook):
+    cells = [cell for cell in code_cells(notebook) if "parameters" in tags(cell)]
+    assert len(cells) == 1
+    namespace: dict = {}
+    exec(cells[0].source, {"__builtins__": {}}, namespace)  # literals need no builtins
+    demo = validated(read_profile("demo", FOLDER / "profiles"), "demo")
+    assert list(namespace) == declared_parameters(FOLDER / f"{name}.ipynb")
+    assert namespace == {key: getattr(demo, key) for key in namespace}
+    assert demo == Parameters()
+
+
+@pytest.mark.parametrize("profile", sorted(path.stem for path in (FOLDER / "profiles").glob("*.yaml")))
+def test_every_profile_is_valid_and_names_its_own_folder(profile):
+    values = validated(read_profile(profile, FOLDER / "profiles"), profile)
+    assert values.profile == profile
+    assert values.run_dir == f"reports/{profile}"
+    written = yaml.safe_load((FOLDER / "profiles" / f"{profile}.yaml").read_text())
+    assert written.keys() <= Parameters.model_fields.keys()
+
+
+def test_cells_are_short(notebook):
+    lengths = [len(cell.source.splitlines()) for cell in code_cells(notebook) if "parameters" not in tags(cell)]
+    assert statistics.median(lengths) <= 5
+    assert max(lengths) <= 30
+    assert max(len(line) for cell in code_cells(notebook) for line in cell.source.splitlines()) <= 120
+
+
+def test_the_preface_states_what_is_read_and_written(name, notebook):
+    preface = notebook.cells[0].source
+    assert preface.startswith(f"# {int(name[:2])} · ")
+    for part in ("> **Question.**", "**Claims it bears on.**", "**Reads.**", "**Writes.**", "**Before running:**"):
+        assert part in preface, part
+    reads, writes = re.search(r"\*\*Reads\.\*\*(.*?)\*\*Writes\.\*\*(.*?)$", preface, re.M | re.S).groups()
+    source = "\n".join(cell.source for cell in code_cells(notebook))
+    loaded = set(re.findall(r'run\.load\(f?"([^"{]+)"', source))
+    assert {item for item in loaded if not item.endswith("_")} <= set(re.findall(r"`([^`]+)`", reads))
+    saved = set(re.findall(r'run\.save\(\s*"([^"{]+)"', source))
+    assert saved <= set(re.findall(r"`([^`]+)`", writes))
+
+
+def test_it_ends_with_checks_takeaways_limitations_and_questions(notebook):
+    text = prose(notebook)
+    assert "## Takeaways" in text and "**Limitations.**" in text and "**Questions for a class**" in text
+    assert text.count("<details><summary>Answer</summary>") >= 2
+    assert any("assert " in cell.source for cell in code_cells(notebook))
+
+
+def test_no_number_is_typed_into_prose(name, notebook):
+    text = prose(notebook).removeprefix(f"# {int(name[:2])} ")
+    for allowed in (
+        r"\$\$.*?\$\$",  # equations
+        r"\$[^$]+\$",
+        r"`[^`]*`",
+        r"\{cite:[pt]\}",
+        r"<[^>]+>",
+        r"^\d\. ",  # numbered questions
+        r"[Ee]q(?:uation|s?\.)s? \d+(?:[–-]\d+)?(?:(?:,| and| or) \d+(?:[–-]\d+)?)*",
+        r"[Nn]otebook \d",
+        r"Feature \d+",  # a name in the paper's figures
+        r"Wav2Vec 2\.0",
+    ):
+        text = re.sub(allowed, " ", text, flags=re.M | re.S)
+    assert not re.findall(r".{0,30}\d.{0,10}", text)
+
+
+def test_enough_outputs_are_compared(notebook):
+    compared = 0
+    for cell in code_cells(notebook):
+        kept = [output for output in cell.outputs if output.output_type != "stream" or output.name != "stderr"]
+        assert not cell.outputs or cell.execution_count is not None, "nbval does not compare such a cell"
+        assert not [output for output in cell.outputs if output.output_type == "error"]
+        compared += bool(kept) and "nbval-ignore-output" not in tags(cell)
+    assert compared >= COMPARED_AT_LEAST
+
+
+def test_only_pictures_and_audio_go_uncompared(notebook):
+    for cell in code_cells(notebook):
+        if "nbval-ignore-output" in tags(cell):
+            assert "run.figure(" in cell.source or "run.listen(" in cell.source
+
+
+def test_tables_of_measured_numbers_are_followed_by_bounds(notebook):
+    cells = code_cells(notebook)
+    for number, cell in enumerate(cells):
+        if "measured=" in cell.source and "nbval-ignore-output" not in tags(cell):
+            assert any("assert " in later.source for later in cells[number : number + 4]), cell.source
+
+
+def test_no_path_of_a_machine(notebook):
+    text = nbformat.writes(notebook)
+    assert str(ROOT) not in text and str(Path.home()) + "/" not in text
+
+
+def test_sanitizer_marks_every_measured_number_and_nothing_else():
+    regex, replacement = re.search(r"^regex: (.*)\nreplace: (.*)$", SANITIZE.read_text(), re.M).groups()
+    text = 'UAR <span class="measured">0.52</span> of <b>7</b>, <span class="measured">–</span>'
+    marked = '<span class="measured">measured</span>'
+    assert re.sub(regex, replacement.strip(), text) == f"UAR {marked} of <b>7</b>, {marked}"
+
+
+def test_committed_outputs_come_out_again(tmp_path):
+    """nbval runs the whole series afresh: artefacts go to an empty folder, so every model is trained again."""
+    environment = os.environ | {"SERSUPPORT_RUN_DIR": str(tmp_path), "TQDM_DISABLE": "1"}
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval",
+        "--nbval-cell-timeout=900",
+        f"--nbval-sanitize-with={SANITIZE}",
+    ]
+    command += ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--durations=0", "--rootdir", str(FOLDER)]
+    notebooks = [str(FOLDER / f"{name}.ipynb") for name in NOTEBOOKS]
+    result = subprocess.run([*command, "-c", os.devnull, *notebooks], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
+    cells = sum(len(code_cells(nbformat.read(path, as_version=4))) for path in notebooks)
+    assert f"{cells} passed" in result.stdout
