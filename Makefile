@@ -1,20 +1,25 @@
-# report · test · lab · clean: each sets up .venv by itself, from environment.yml's pip section.
+# report · test · lab · notebooks · clean: each sets up .venv by itself, from environment.yml's pip section.
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: report test lab clean
+.PHONY: report test lab notebooks clean
 .DEFAULT_GOAL := report
 
 report: $(READY)
-	$(BIN)/sersupport report --profile demo
+	@$(BIN)/sersupport report --profile demo
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest
 
 lab: $(READY)
-	$(BIN)/jupyter lab --notebook-dir=notebooks
+	@$(BIN)/jupyter lab --notebook-dir=notebooks
+
+# run the notebooks where they lie, so that their committed outputs are those of the demo profile
+notebooks: $(READY)
+	@TQDM_DISABLE=1 $(BIN)/jupyter nbconvert --to notebook --execute --inplace --log-level=WARN \
+	    --ExecutePreprocessor.record_timing=False notebooks/*.ipynb
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 
@@ -40,13 +41,13 @@ class Renderer:
     ----------
     utterances : pandas.DataFrame
         The utterance table.
-    bank : NoiseBank
-        Environmental noises.
+    bank : NoiseBank or None
+        Environmental noises; None will do for colours.
     window : Window
         Which part of an utterance.
     """
 
-    def __init__(self, utterances: pd.DataFrame, bank: NoiseBank, window: Window) -> None:
+    def __init__(self, utterances: pd.DataFrame, bank: NoiseBank | None, window: Window) -> None:
         self.utterances = utterances.set_index("id", drop=False)
         self.bank = bank
         self.window = window
@@ -73,7 +74,7 @@ class Renderer:
     def describe(self) -> dict:
         """What all rendered samples share, for the cache's key."""
         code = code_version([audio, noise])
-        return {"window": asdict(self.window), "noises": self.bank.fingerprint(), "code": code}
+        return {"window": asdict(self.window), "noises": self.bank.fingerprint() if self.bank else "", "code": code}
 
 
 def with_snr(renderer: Renderer, recipes: pd.DataFrame, cache: Cache) -> pd.DataFrame:
@@ -212,7 +213,7 @@ def materialise(
     describe = renderer.describe() | {
         "features": asdict(parameters),
         "backbone": [backbone.fingerprint, list(backbone.layers), frozen],
-        "code": code_version([audio, noise, features, backbones]),
+        "code": code_version([audio, noise, features, backbones, sys.modules[__name__]]),
     }
     arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64)
     emotions = renderer.utterances["emotion"].loc[recipes["utterance"]]

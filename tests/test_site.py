@@ -1,0 +1,117 @@
+"""The site: complete, folded, escaped, and without anything from outside."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from sersupport import UserError
+from sersupport.site import SYNTHETIC, build_site
+
+ROOT = Path(__file__).parent.parent
+COMMITTED = sorted(path for path in (ROOT / "reports").glob("*/html") if (path / "index.html").is_file())
+LARGEST_BYTES = 20e6
+
+
+class Sources(HTMLParser):
+    """What a page loads, and pictures without alternative text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.loaded, self.mute = [], 0
+
+    def handle_starttag(self, tag, attributes):
+        given = dict(attributes)
+        if tag in ("script", "img", "audio", "iframe", "source", "video", "embed"):
+            self.loaded.append(given.get("src") or "")
+        if tag == "link" and given.get("rel") not in ("index", "search", "next", "prev", "canonical"):
+            self.loaded.append(given.get("href") or "")
+        self.mute += tag == "img" and not given.get("alt")
+
+
+@pytest.fixture(scope="module", params=["small", *(path.parent.name for path in COMMITTED)])
+def site(request, small_run):
+    return small_run / "html" if request.param == "small" else ROOT / "reports" / request.param / "html"
+
+
+def pages(site: Path) -> list[Path]:
+    return sorted(site.glob("*.html"))
+
+
+def test_nothing_is_loaded_from_outside(site):
+    for page in pages(site):
+        parser = Sources()
+        parser.feed(page.read_text(encoding="utf-8"))
+        assert not [source for source in parser.loaded if re.match(r"(https?:)?//", source)], page.name
+    for sheet in site.rglob("*.css"):
+        assert not re.findall(r"url\(['\"]?(?:https?:)?//", sheet.read_text(encoding="utf-8")), sheet.name
+
+
+def test_every_picture_has_an_alternative(site):
+    for page in pages(site):
+        parser = Sources()
+        parser.feed(page.read_text(encoding="utf-8"))
+        assert parser.mute == 0, page.name
+
+
+def test_it_names_no_path_of_a_machine_and_is_small(site):
+    assert sum(path.stat().st_size for path in site.rglob("*") if path.is_file()) < LARGEST_BYTES
+    for page in [*pages(site), *site.glob("*.js")]:
+        text = page.read_text(encoding="utf-8")
+        assert str(ROOT) not in text and str(Path.home()) + "/" not in text, page.name
+
+
+def test_the_front_page_states_backbone_results_and_costs(small_run):
+    text = (small_run / "html" / "index.html").read_text(encoding="utf-8")
+    assert "a &lt;b&gt; backbone (frozen)" in text and "<b> backbone" not in text
+    assert "<strong>0.51</strong>" in text and 'id="figure-1-1"' in text
+    assert "Peak memory" in text and "corpus_scale" in text and 'lang="en"' in text
+
+
+def test_synthetic_speech_is_said_on_every_page_and_only_there(small_run, tmp_path):
+    for page in pages(small_run / "html"):
+        assert SYNTHETIC in page.read_text(encoding="utf-8"), page.name
+    real = tmp_path / "real"
+    shutil.copytree(small_run, real)
+    record = json.loads((real / "run.json").read_text())
+    record["parameters"]["data_dir"] = "corpora"
+    (real / "run.json").write_text(json.dumps(record))
+    build_site(real, real / "references.bib", strict=True)
+    assert not [page.name for page in pages(real / "html") if SYNTHETIC in page.read_text(encoding="utf-8")]
+
+
+def test_chapters_are_numbered_folded_and_cited(small_run):
+    text = (small_run / "html" / "01_data.html").read_text(encoding="utf-8")
+    assert "1. Chapter &lt;data&gt;" in text
+    assert 'title="Some One. T. J, 2020."' in text
+    assert re.search(r"<details[^>]*hide[^>]*>.*?xylophone.*?</details>", text, re.S)
+    assert "noise of a bar" not in text
+    assert (small_run / "html" / "references.html").is_file()
+
+
+def test_an_incomplete_run_is_refused(small_run, tmp_path):
+    with pytest.raises(UserError, match="run the report first"):
+        build_site(tmp_path)
+    broken = tmp_path / "broken"
+    shutil.copytree(small_run, broken)
+    (broken / "artefacts" / "07_ablation" / "figure-rows.html").unlink()
+    with pytest.raises(UserError, match="figure"):
+        build_site(broken)
+    assert (broken / "html" / "index.html").is_file()  # the old site stands
+
+
+@pytest.mark.skipif(not COMMITTED, reason="no committed report here")
+@pytest.mark.parametrize("site", COMMITTED, ids=lambda path: path.parent.name)
+def test_committed_reports_match_their_record(site):
+    record = json.loads((site.parent / "run.json").read_text(encoding="utf-8"))
+    assert {f"{name}.html" for name in record["notebooks"]} <= {page.name for page in pages(site)}
+    assert record["site"]
+    front = (site / "index.html").read_text(encoding="utf-8")
+    assert record["parameters"]["backbone"].rpartition("/")[2].removesuffix("-encoder") in front
+    players = sum(page.read_text(encoding="utf-8").count("<audio") for page in pages(site))
+    assert (players > 0) == (record["parameters"]["data_dir"] == "embedded")
