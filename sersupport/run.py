@@ -113,7 +113,7 @@ class Run:
             notebook, name = self.notebook, artefact
         return self.folder / "artefacts" / notebook / name
 
-    def save(self, name: str, value: pd.DataFrame | Mapping[str, Any]) -> Path:
+    def save(self, name: str, value: pd.DataFrame | Mapping[str, Any]) -> None:
         """Write an artefact of this notebook, whole or not at all.
 
         Parameters
@@ -135,7 +135,6 @@ class Run:
         temporary = path.with_name(f".{os.getpid()}-{path.name}")
         write(temporary)
         temporary.replace(path)
-        return path
 
     def load(self, artefact: str) -> Any:
         """Read another notebook's artefact, ``notebook/name``.

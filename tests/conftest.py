@@ -12,11 +12,9 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from sersupport.parameters import Parameters
 from sersupport.site import build_site
 
-FIGURE = (
-    '<figure class="ser-figure" id="figure-1-1"><img alt="A dot." '
-    'src="data:image/png;base64,iVBORw0KGgoAAAANSUhEUg'
-    'AAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="><figcaption>A dot</figcaption></figure>'
-)
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+PICTURE = f'<img alt="A dot." src="data:image/png;base64,{PIXEL}">'
+FIGURE = f'<figure class="ser-figure" id="figure-1-1">{PICTURE}<figcaption>A dot</figcaption></figure>'
 WIDE = (
     '<div class="ser-table"><table><tbody><tr>'
     + "<td>a long cell of a wide table</td>" * 30

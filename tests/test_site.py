@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 import shutil
@@ -115,3 +116,22 @@ def test_committed_reports_match_their_record(site):
     assert record["parameters"]["backbone"].rpartition("/")[2].removesuffix("-encoder") in front
     players = sum(page.read_text(encoding="utf-8").count("<audio") for page in pages(site))
     assert (players > 0) == (record["parameters"]["data_dir"] == "embedded")
+
+
+def text_of(markup: str) -> str:
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", "", markup)).split())
+
+
+@pytest.mark.skipif(not (ROOT / "reports/ravdess/html/index.html").is_file(), reason="no committed ravdess report here")
+def test_the_readme_says_what_the_report_says():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"<!-- headline: reports/ravdess -->\n(.*?)<!-- end of headline -->", readme, re.S)[1]
+    lines = [line.removeprefix("- ").replace("**", "") for line in block.strip().splitlines()]
+    front = text_of((ROOT / "reports/ravdess/html/index.html").read_text(encoding="utf-8"))
+    assert len(lines) >= 3 and all(" ".join(line.split()) in front.replace("’", "'") for line in lines)
+    chapters = re.search(r"<!-- chapters -->\n(.*?)<!-- end of chapters -->", readme, re.S)[1]
+    rows = [row for row in chapters.splitlines() if row.startswith("| 0")]
+    for column, run in ((-3, "demo"), (-2, "ravdess")):
+        record = json.loads((ROOT / "reports" / run / "run.json").read_text(encoding="utf-8"))["notebooks"]
+        given = {row.split("|")[1].strip(): row.split("|")[column].strip() for row in rows}
+        assert given == {name: f"{entry['seconds'] / 60:.1f}" for name, entry in record.items()}
