@@ -43,7 +43,7 @@ def table(name: str) -> pd.DataFrame:
 
     Examples
     --------
-    >>> table("2512.18298-table2-corpora").samples.sum()
+    >>> int(table("2512.18298-table2-corpora")["samples"].sum())
     12162
     """
     if name not in names():
