@@ -92,19 +92,13 @@ def uar_of_confusions(counts: np.ndarray) -> np.ndarray:
     return recalls.sum(axis=-1) / (totals > 0).sum(axis=-1)
 
 
-def accuracy_of_confusions(counts: np.ndarray) -> np.ndarray:
-    """Accuracy of confusion counts (..., 7, 7)."""
-    return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))
-
-
 def speaker_interval(
     predictions: pd.DataFrame,
-    statistic: Callable[[np.ndarray], np.ndarray] = uar_of_confusions,
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Percentile bootstrap interval over *speakers*: whole speakers are drawn with replacement.
+    """Percentile bootstrap interval of UAR over *speakers*: whole speakers are drawn with replacement.
 
     Utterances of one speaker are not independent; resampling them would give intervals that are too narrow. With
     few speakers the interval is itself uncertain, so tables state how many there are.
@@ -113,8 +107,6 @@ def speaker_interval(
     ----------
     predictions : pandas.DataFrame
         Rows of the predictions table.
-    statistic : callable
-        From confusion counts (samples, 7, 7) to (samples,).
     samples : int
         Bootstrap samples.
     level : float
@@ -134,7 +126,7 @@ def speaker_interval(
     draws = generator(seed, "speaker bootstrap").multinomial(
         len(by_speaker), np.full(len(by_speaker), 1 / len(by_speaker)), size=samples
     )
-    values = statistic(np.einsum("bs,sij->bij", draws, by_speaker))
+    values = uar_of_confusions(np.einsum("bs,sij->bij", draws, by_speaker))
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
 
