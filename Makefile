@@ -30,6 +30,6 @@ $(READY): environment.yml pyproject.toml
 	@echo "setting up $(VENV) (once; a few minutes)"
 	@$(PYTHON) -m venv $(VENV)
 	@sed -n '/- pip:/,$$ s/^ *- *\([A-Za-z0-9._-]*==.*\)/\1/p' environment.yml > $(VENV)/pins.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $(VENV)/pins.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --requirement $(VENV)/pins.txt
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --editable .
 	@touch $@

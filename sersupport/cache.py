@@ -72,7 +72,7 @@ class Cache:
         """
         starts = range(0, len(keys), chunk)
         parts = []
-        for start in tqdm(starts, desc=kind, unit="chunk", leave=False, disable=len(starts) < 2):
+        for start in tqdm(starts, desc=kind, unit="chunk", leave=False):
             rows = slice(start, min(start + chunk, len(keys)))
             path = self.folder / kind / f"{digest([dict(describe), list(keys[rows])])}.safetensors"
             if not path.exists():

@@ -288,7 +288,7 @@ def read(name: str, folder: str | PathLike[str], *, disable: bool = False) -> tu
         raise UserError(f"{folder}: no such folder; {convention.title} is read from it")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     rows, skipped, seen = [], [], set()
-    for path in tqdm(paths, desc=convention.title, unit="file", leave=False, disable=disable):
+    for path in tqdm(paths, desc=convention.title, unit="file", leave=False, **({"disable": True} if disable else {})):
         try:
             label = parse(name, path)
             if label.id in seen:  # some published archives hold the whole corpus twice

@@ -111,8 +111,17 @@ def _kernel_manager_class(log: Path) -> type[AsyncKernelManager]:
 
 
 def declared_parameters(notebook: Path) -> list[str]:
-    """Names that a notebook's ``parameters`` cell declares, in order."""
-    return list(papermill.inspect_notebook(str(notebook)))
+    """Names that a notebook's ``parameters`` cell declares, in order.
+
+    Raises
+    ------
+    UserError
+        If the notebook's metadata names no kernel, without which papermill cannot tell the cell's language.
+    """
+    try:
+        return list(papermill.inspect_notebook(str(notebook)))
+    except ValueError as error:
+        raise UserError(f"{notebook.name}: {error} Open it in JupyterLab, choose Python 3, and save it.") from None
 
 
 def execute(

@@ -251,6 +251,7 @@ def _run_locked(
             step.source, output, step.values, root, folder / "logs" / f"{step.name}.log", hide, sys.stderr.isatty()
         )
         record["notebooks"][step.name] = {"key": step.key, **asdict(cost), "artefacts": _artefacts(folder, step.name)}
+        record["site"] = None  # also where the key is the same, a lost artefact made again: the costs it shows are not
         _write_record(folder, record)
         ran.add(step.name)
         echo(f"{step.name}: {cost.seconds:.1f} s")
@@ -274,11 +275,14 @@ def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
             absolute = os.path.normpath(root / folder)
             names |= dict.fromkeys((folder, str(root / folder), absolute), Path(absolute).name)
     names = {path: name for path, name in names.items() if len(path) > 1}
-    # not within a longer word: pictures are base64, in which a short path may occur by chance
+    # not within a longer word: pictures are base64, in which a short path may occur by chance; a traceback's colours
+    # end in a letter
     pattern = re.compile(
-        r"(?<![\w+/.])(" + "|".join(map(re.escape, sorted(names, key=len, reverse=True))) + r")(?![\w-])"
+        r"(^|[^\w+/.]|\x1b\[[\d;]*m|file://)("
+        + "|".join(map(re.escape, sorted(names, key=len, reverse=True)))
+        + r")(?![\w-])"
     )
-    return lambda text: pattern.sub(lambda match: names[match[0]], text)
+    return lambda text: pattern.sub(lambda match: match[1] + names[match[2]], text)
 
 
 def _artefacts(folder: Path, name: str) -> list[str]:

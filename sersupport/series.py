@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 from transformers import PretrainedConfig
+from transformers.utils import logging as transformers_logging
 
 from sersupport import UserError, backbones, synthesis, training
 from sersupport.backbones import Backbone
@@ -17,6 +18,9 @@ from sersupport.noise import NoiseBank
 from sersupport.recogniser import Recogniser
 from sersupport.run import EMBEDDED, Run
 from sersupport.training import Fit, Settings
+
+# bars over milliseconds of loading and saving; those over minutes are this package's own
+transformers_logging.disable_progress_bar()
 
 
 def data_folder(run: Run) -> Path:

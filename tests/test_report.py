@@ -18,7 +18,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from sersupport import UserError
 from sersupport.execution import RunFailed
-from sersupport.report import effective_parameters, plan, read_record, run_series
+from sersupport.parameters import Parameters
+from sersupport.report import effective_parameters, path_hider, plan, read_record, run_series
 
 PARAMETERS = 'run_dir = "reports/demo"\nseed = 0'
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -100,7 +101,9 @@ def test_runs_skips_and_reruns_what_depends_on_a_change(series):
     assert ran(series(seed=5)[1]) == ["01_data", "02_noise"]
     assert json.loads((series.folder / "artefacts/01_data/seed.json").read_text()) == {"seed": 5}
     (series.folder / "artefacts/01_data/seed.json").unlink()  # a lost artefact is made again
+    page.write_text("old")
     assert ran(series(seed=5)[1]) == ["01_data"]
+    assert page.read_text() != "old"  # and the front page, which shows its costs
 
 
 def test_changed_audio_makes_everything_stale(series):
@@ -153,6 +156,13 @@ def test_an_undeclared_name_or_a_missing_cell_is_refused_before_anything_runs(se
     assert not (series.folder / "run.json").exists()
 
 
+def test_a_notebook_without_a_kernel_is_named(series):
+    parameters = new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]})
+    nbformat.write(new_notebook(cells=[parameters]), series.notebooks / "02_noise.ipynb")
+    with pytest.raises(UserError, match=r"02_noise\.ipynb: No kernel name"):
+        series()
+
+
 def test_a_second_run_in_the_same_folder_is_told(series):
     series.folder.mkdir(parents=True)
     with FileLock(series.folder / ".lock"), pytest.raises(RunFailed, match="another run is working"):
@@ -164,6 +174,21 @@ def test_no_path_of_the_machine_is_kept(series):
     series()
     kept = (series.folder / "notebooks/02_noise.ipynb").read_text() + (series.folder / "run.json").read_text()
     assert str(series.root) not in kept
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("open('/srv/app/x.py')", "open('./x.py')"),
+        ("File \x1b[32m/srv/app/x.py\x1b[0m", "File \x1b[32m./x.py\x1b[0m"),
+        ("file:///srv/app/x.py /srv/app", "file://./x.py ."),
+        ("/srv/apple QUJD/srv/app/QUJD", "/srv/apple QUJD/srv/app/QUJD"),  # another folder; base64
+        ("../speech/a.wav /srv/speech/a.wav", "speech/a.wav speech/a.wav"),
+        ("\n/srv/app:/srv/app", "\n.:."),
+    ],
+)
+def test_paths_are_hidden_but_not_within_words(text, hidden):
+    assert path_hider(Path("/srv/app"), Parameters(data_dir="../speech"))(text) == hidden
 
 
 def command(*arguments: str, **options) -> subprocess.CompletedProcess:

@@ -97,7 +97,9 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
         takes = dict(zip(jobs, speak_afresh(jobs), strict=True))
         due: list[Item] = [item for speaker in SPEAKERS for item in items(speaker, scale)]
         cues, sources = [], {}
-        for item in tqdm(due, desc="embedded corpus", unit="utterance", disable=not progress, leave=False):
+        for item in tqdm(
+            due, desc="embedded corpus", unit="utterance", leave=False, **({} if progress else {"disable": True})
+        ):
             speaker, key = item.speaker, f"{item.speaker.corpus}/{item.stem}"
             rng = generator(seed, key)
             take = takes[speaker.accent, speaker.voice, speaker.words_per_minute, item.text]
