@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 
 def digest(value: Any) -> str:

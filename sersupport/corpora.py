@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sersupport import UserError, audio
 from sersupport.audio import AudioError
@@ -258,7 +258,7 @@ def parse(name: str, path: str | PathLike[str]) -> Label:
     )
 
 
-def read(name: str, folder: str | PathLike[str], *, disable: bool = False) -> tuple[pd.DataFrame, pd.DataFrame]:
+def read(name: str, folder: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Read one corpus into the utterance table.
 
     Parameters
@@ -267,8 +267,6 @@ def read(name: str, folder: str | PathLike[str], *, disable: bool = False) -> tu
         Corpus, a key of :data:`CORPORA`.
     folder : str or PathLike
         Its folder; files are found at any depth, so packed and flat layouts both work.
-    disable : bool
-        True hides the progress bar.
 
     Returns
     -------
@@ -288,7 +286,7 @@ def read(name: str, folder: str | PathLike[str], *, disable: bool = False) -> tu
         raise UserError(f"{folder}: no such folder; {convention.title} is read from it")
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
     rows, skipped, seen = [], [], set()
-    for path in tqdm(paths, desc=convention.title, unit="file", leave=False, **({"disable": True} if disable else {})):
+    for path in tqdm(paths, desc=convention.title, unit="file", leave=False):
         try:
             label = parse(name, path)
             if label.id in seen:  # some published archives hold the whole corpus twice
@@ -312,7 +310,7 @@ def read(name: str, folder: str | PathLike[str], *, disable: bool = False) -> tu
 
 
 def read_all(
-    data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA), *, disable: bool = False
+    data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA)
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Read every corpus that is there.
 
@@ -323,8 +321,6 @@ def read_all(
         (``CREMA-D``, ``cremad`` and ``AudioWAV`` are one).
     names : sequence of str
         Corpora to look for, keys of :data:`CORPORA`.
-    disable : bool
-        True hides the progress bars.
 
     Returns
     -------
@@ -352,7 +348,7 @@ def read_all(
         if folder is None:
             presence.append(row | {"utterances": 0, "speakers": 0, "skipped": 0})
             continue
-        utterances, skipped = read(name, folder, disable=disable)
+        utterances, skipped = read(name, folder)
         tables.append((utterances, skipped))
         counts = {"utterances": len(utterances), "speakers": utterances["speaker"].nunique()}
         presence.append(row | counts | {"skipped": len(skipped)})

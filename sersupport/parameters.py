@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -95,8 +97,6 @@ def validated(values: Mapping[str, Any], origin: str) -> Parameters:
 
 
 def _nearest(name: str) -> str | None:
-    import difflib
-
     return next(iter(difflib.get_close_matches(name, Parameters.model_fields, n=1)), None)
 
 
@@ -116,6 +116,29 @@ def from_namespace(namespace: Mapping[str, Any], origin: str) -> Parameters:
     return validated(literals, origin)
 
 
+class _Yaml(yaml.SafeLoader):
+    """YAML 1.1 takes ``1e-3`` for a text; this one, like YAML 1.2, for a number."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    """Value of a YAML text.
+
+    Raises
+    ------
+    UserError
+        If it is not YAML; the message begins with ``origin``.
+    """
+    try:
+        return yaml.load(text, Loader=_Yaml)
+    except yaml.YAMLError as error:
+        raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
 def read_profile(profile: str, profiles_dir: Path) -> dict[str, Any]:
     """Values of a profile, by name (``demo``) or by path to a YAML file.
 
@@ -128,10 +151,7 @@ def read_profile(profile: str, profiles_dir: Path) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(entry.stem for entry in profiles_dir.glob("*.yaml")))
         raise UserError(f"no profile {profile!r} ({path}); there are: {known}, or give the path of a .yaml file")
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
     if not isinstance(values, dict):
         raise UserError(f"{path}: a profile is a mapping of parameter names to values")
     return values

@@ -14,27 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from filelock import FileLock, Timeout
 
 from sersupport import UserError
 from sersupport.cache import digest
 from sersupport.corpora import SUFFIXES
 from sersupport.execution import RunFailed, declared_parameters, each_text, execute
-from sersupport.parameters import Parameters, read_profile, validated
+from sersupport.parameters import Parameters, parse_yaml, read_profile, validated
 from sersupport.run import EMBEDDED, NOTEBOOKS, project_root, provenance
 
 # what runs or shows notebooks and is never imported by them: a change here makes no result stale
 DRIVER_MODULES = frozenset({"cli.py", "execution.py", "report.py", "site.py"})
-
-
-class _Yaml(yaml.SafeLoader):
-    """YAML 1.1 takes ``1e-3`` for a text; this one, like YAML 1.2, for a number."""
-
-
-_Yaml.add_implicit_resolver(
-    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
-)
 
 
 def effective_parameters(
@@ -72,10 +62,7 @@ def effective_parameters(
     if out is not None:
         values["run_dir"] = os.path.relpath(os.path.abspath(out), root)
     for key, text in overrides:
-        try:
-            values[key] = yaml.load(text, Loader=_Yaml)
-        except yaml.YAMLError as error:
-            raise UserError(f"-p {key} {text}: not valid YAML: {' '.join(str(error).split())}") from None
+        values[key] = parse_yaml(text, f"-p {key} {text}")
     parameters = validated(values, "-p" if overrides else f"profile {profile}")
     if parameters.data_dir != EMBEDDED and not (root / parameters.data_dir).is_dir():
         raise UserError(f"no folder of corpora at {data or parameters.data_dir}: name it with --data, or leave it out")

@@ -21,6 +21,8 @@ from sersupport.training import Fit, Settings
 
 # bars over milliseconds of loading and saving; those over minutes are this package's own
 transformers_logging.disable_progress_bar()
+# its warnings are of this machine, such as coarse file times, and would stand in the notebooks' outputs
+transformers_logging.set_verbosity_error()
 
 
 def data_folder(run: Run) -> Path:

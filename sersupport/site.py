@@ -18,6 +18,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from sersupport import UserError
+from sersupport.corpora import corpus
 from sersupport.run import project_root
 
 TITLE = "Noise-robust, explainable speech emotion recognition"
@@ -170,7 +171,8 @@ def _setting(run_folder: Path, parameters: dict[str, Any]) -> str:
     if described.is_file():
         backbone = json.loads(described.read_text(encoding="utf-8"))["sentence"]
     embedded = parameters["data_dir"] == "embedded"
-    speech = "synthetic, made by the report itself" if embedded else "recorded; " + ", ".join(parameters["corpora"])
+    titles = ", ".join(corpus(name).title for name in parameters["corpora"])
+    speech = "synthetic, made by the report itself" if embedded else f"recorded: {titles}"
     trained = "frozen" if parameters["backbone_frozen"] else "fine-tuned"
     rows = {"Backbone": f"{backbone} ({trained})", "Speech": speech, "Profile": parameters["profile"]}
     note = f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>' if embedded else ""

@@ -246,7 +246,7 @@ def data_dir(tmp_path):
 
 
 def test_read_all_finds_every_corpus_by_any_folder_name(data_dir):
-    utterances, skipped, presence = read_all(data_dir, disable=True)
+    utterances, skipped, presence = read_all(data_dir)
     assert list(utterances.columns) == list(UTTERANCE_COLUMNS)
     assert list(skipped.columns) == list(SKIPPED_COLUMNS)
     assert skipped.empty
@@ -261,14 +261,14 @@ def test_read_all_finds_every_corpus_by_any_folder_name(data_dir):
         "ravdess": "en", "cremad": "en", "tess": "en", "savee": "en", "emodb": "de",
         "emovo": "it",
     }  # fmt: skip
-    again, *_ = read_all(data_dir, disable=True)
+    again, *_ = read_all(data_dir)
     pd.testing.assert_frame_equal(utterances, again)
 
 
 def test_absent_corpora_are_reported(data_dir):
     for name in ("TESS", "Emovo"):
         (data_dir / name).rename(data_dir / f"not {name}")
-    utterances, _, presence = read_all(data_dir, ["tess", "savee"], disable=True)
+    utterances, _, presence = read_all(data_dir, ["tess", "savee"])
     assert set(utterances["corpus"]) == {"savee"}
     assert presence.set_index("corpus")["present"].to_dict() == {"tess": False, "savee": True}
     assert presence.set_index("corpus")["folder"].to_dict() == {"tess": "", "savee": str(data_dir / "savee")}
@@ -276,7 +276,7 @@ def test_absent_corpora_are_reported(data_dir):
 
 def test_cremad_is_found_as_audiowav(tmp_path):
     write(tmp_path / "AudioWAV" / "1001_DFA_ANG_XX.wav", seed=0)
-    assert list(read_all(tmp_path, ["cremad"], disable=True)[0]["id"]) == ["cremad/1001_DFA_ANG_XX"]
+    assert list(read_all(tmp_path, ["cremad"])[0]["id"]) == ["cremad/1001_DFA_ANG_XX"]
 
 
 def test_broken_files_are_listed_and_never_fatal(tmp_path):
@@ -291,7 +291,7 @@ def test_broken_files_are_listed_and_never_fatal(tmp_path):
     sf.write(tmp_path / "OAF_boat_angry.wav", np.full(800, np.nan), RATE_HZ, subtype="FLOAT")
     write(tmp_path / "cough.wav", seed=1)
     (tmp_path / "notes.txt").write_text("not even looked at")
-    utterances, skipped = read("tess", tmp_path, disable=True)
+    utterances, skipped = read("tess", tmp_path)
     assert list(utterances["path"]) == [str(good), str(aiff)]
     assert set(skipped["corpus"]) == {"tess"}
     reasons = {Path(path).stem: reason for path, reason in zip(skipped["path"], skipped["reason"], strict=True)}
@@ -309,7 +309,7 @@ def test_broken_files_are_listed_and_never_fatal(tmp_path):
 def test_an_archive_that_holds_the_corpus_twice_counts_once(tmp_path):
     for folder in ("Actor_01", "audio_speech_actors_01-24/Actor_01"):
         write(tmp_path / folder / "03-01-05-02-01-01-01.wav", seed=0)
-    utterances, skipped = read("ravdess", tmp_path, disable=True)
+    utterances, skipped = read("ravdess", tmp_path)
     assert len(utterances) == 1
     assert list(skipped["reason"]) == ["second copy of 03-01-05-02-01-01-01"]
 
@@ -318,13 +318,13 @@ def test_a_broken_first_copy_gives_way_to_the_second(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "03-01-05-02-01-01-01.wav").touch()
     second = write(tmp_path / "b" / "03-01-05-02-01-01-01.wav", seed=0)
-    assert list(read("ravdess", tmp_path, disable=True)[0]["path"]) == [str(second)]
+    assert list(read("ravdess", tmp_path)[0]["path"]) == [str(second)]
 
 
 def test_same_recording_under_two_names_is_kept_and_listed(tmp_path):
     for name in ("03a01Fa.wav", "03a02Fa.flac", "03a04Fa.wav"):
         write(tmp_path / name, seed=len(name))
-    utterances, _ = read("emodb", tmp_path, disable=True)
+    utterances, _ = read("emodb", tmp_path)
     assert len(utterances) == 3
     assert list(duplicates(utterances)["id"]) == ["emodb/03a01Fa", "emodb/03a04Fa"]
 
@@ -333,7 +333,7 @@ def test_nothing_usable_names_folder_convention_and_reasons(tmp_path):
     for name in ("a.wav", "b.wav", "1064_TIE_SAD_XX.wav"):
         write(tmp_path / name, seed=0)
     with pytest.raises(UserError) as caught:
-        read("cremad", tmp_path, disable=True)
+        read("cremad", tmp_path)
     message = str(caught.value)
     assert str(tmp_path) in message
     assert "CREMA-D" in message
@@ -345,15 +345,15 @@ def test_nothing_usable_names_folder_convention_and_reasons(tmp_path):
 
 def test_missing_folders_and_names_are_user_errors(tmp_path):
     with pytest.raises(UserError, match="no such folder"):
-        read("tess", tmp_path / "absent", disable=True)
+        read("tess", tmp_path / "absent")
     with pytest.raises(UserError, match="no such folder"):
-        read_all(tmp_path / "absent", disable=True)
+        read_all(tmp_path / "absent")
     with pytest.raises(UserError, match=r"no corpus found; .* ravdess, tess"):
-        read_all(tmp_path, ["ravdess", "tess"], disable=True)
+        read_all(tmp_path, ["ravdess", "tess"])
     with pytest.raises(UserError, match="no audio file at all"):
-        read("tess", tmp_path, disable=True)
+        read("tess", tmp_path)
     with pytest.raises(UserError, match="no reader for corpus 'iemocap'"):
-        read("iemocap", tmp_path, disable=True)
+        read("iemocap", tmp_path)
 
 
 def composite() -> pd.DataFrame:
@@ -410,7 +410,7 @@ def test_tables_have_the_papers_layout_and_figures():
 )
 def test_real_corpus_has_its_published_size(corpus, speakers, copies):
     started = time.perf_counter()
-    utterances, skipped, _ = read_all(os.environ["SERSUPPORT_DATA"], [corpus], disable=True)
+    utterances, skipped, _ = read_all(os.environ["SERSUPPORT_DATA"], [corpus])
     assert time.perf_counter() - started < 20
     assert skipped.empty
     assert utterances["speaker"].nunique() == speakers

@@ -59,6 +59,13 @@ def test_a_profile_that_is_no_mapping_is_refused(tmp_path, text):
         read_profile(str(tmp_path / "p.yaml"), tmp_path)
 
 
+def test_a_profile_may_write_a_number_with_an_exponent(tmp_path):
+    """YAML 1.1, which PyYAML follows, takes 1e-3 for a text."""
+    (tmp_path / "p.yaml").write_text("learning_rate: 1e-3")
+    values = read_profile(str(tmp_path / "p.yaml"), tmp_path)
+    assert validated(values, "p").learning_rate == 0.001
+
+
 # cache ---------------------------------------------------------------------------------------------------------------
 
 

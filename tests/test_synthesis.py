@@ -65,7 +65,7 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    return make_corpus(tmp_path_factory.mktemp("embedded"), scale=0.5, progress=False)
+    return make_corpus(tmp_path_factory.mktemp("embedded"), scale=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +168,13 @@ def test_classes_overlap_but_can_be_told_apart(utterances):
     assert 0.35 < scores.mean() < 0.85
 
 
+def test_a_script_without_a_main_guard_can_make_it(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text("from sersupport import synthesis\nsynthesis.make_corpus('made', scale=0.05)\nprint('once')\n")
+    done = subprocess.run([sys.executable, str(script)], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "once\n"), done.stderr[-500:]
+
+
 def test_every_emotional_utterance_has_one_cue_inside_its_file(utterances, cues):
     assert list(cues.columns) == ["id", "start_s", "end_s"]
     assert cues["id"].is_unique
@@ -233,7 +240,7 @@ def test_cues_are_runs_of_words(lengths, seed):
 
 def test_bytes_depend_on_seed_and_name_only(folder, tmp_path):
     """Another process, another hash seed, fewer utterances in a different order: the same files; another seed: not."""
-    script = "import sys; from sersupport.synthesis import make_corpus as m; m(sys.argv[1], 0, 0.05, False)"
+    script = "import sys; from sersupport.synthesis import make_corpus as m; m(sys.argv[1], 0, 0.05)"
     environment = {**os.environ, "PYTHONHASHSEED": "17"}
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], check=True, env=environment)
     small, large = digests(tmp_path), digests(folder)
@@ -246,14 +253,14 @@ def test_bytes_depend_on_seed_and_name_only(folder, tmp_path):
 
 def test_complete_corpus_is_left_alone_and_foreign_files_too(folder, tmp_path):
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
-    assert make_corpus(folder, scale=0.5, progress=False) == folder
+    assert make_corpus(folder, scale=0.5) == folder
     assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
     recording = tmp_path / "ravdess" / "mine.wav"
     recording.parent.mkdir()
     recording.write_bytes(b"a real corpus")
     with pytest.raises(UserError, match="not made here"):
-        make_corpus(tmp_path, progress=False)
+        make_corpus(tmp_path)
     assert recording.read_bytes() == b"a real corpus"
     assert [path.name for path in tmp_path.iterdir()] == ["ravdess"]
 

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import soundfile as sf
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from sersupport import UserError
 from sersupport.audio import RATE_HZ
@@ -20,7 +20,7 @@ from sersupport.synthesis.rules import generator, intent
 from sersupport.synthesis.script import SPEAKERS, Item, items
 from sersupport.synthesis.voice import choose_cue, perform, prepare, speak_afresh
 
-VERSION = 2  # raise it whenever the same seed gives other bytes; a corpus of another version is made anew
+VERSION = 3  # raise it whenever the same seed gives other bytes; a corpus of another version is made anew
 _LEAD_S = {"ravdess": (0.6, 1.0), "cremad": (0.25, 0.5), "tess": (0.1, 0.25), "savee": (0.15, 0.35)}
 
 
@@ -58,7 +58,7 @@ def build(folder: Path, names: list[str], manifest: str, settings: dict, write: 
     return folder
 
 
-def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.0, progress: bool = True) -> Path:
+def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.0) -> Path:
     """Write the embedded corpus under the names of RAVDESS, CREMA-D, TESS and SAVEE, and where its cues are.
 
     Parameters
@@ -70,8 +70,6 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
         An utterance's bytes depend on the seed and its own name only, on one machine.
     scale : float
         Factor on the number of utterances a speaker and emotion, at least one each; 1.0 gives 508 by 20 speakers.
-    progress : bool
-        Show a bar.
 
     Returns
     -------
@@ -97,9 +95,7 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
         takes = dict(zip(jobs, speak_afresh(jobs), strict=True))
         due: list[Item] = [item for speaker in SPEAKERS for item in items(speaker, scale)]
         cues, sources = [], {}
-        for item in tqdm(
-            due, desc="embedded corpus", unit="utterance", leave=False, **({} if progress else {"disable": True})
-        ):
+        for item in tqdm(due, desc="embedded corpus", unit="utterance", leave=False):
             speaker, key = item.speaker, f"{item.speaker.corpus}/{item.stem}"
             rng = generator(seed, key)
             take = takes[speaker.accent, speaker.voice, speaker.words_per_minute, item.text]

@@ -162,10 +162,10 @@ RULE_DIRECTIONS: dict[str, dict[str, int]] = {
 }
 
 # Variation. Standard deviations in the units of Prosody.vector(): of one utterance, and of a speaker's own way.
-_SPREAD = np.array([0.6, 0.12, 0.8, 0.045, 0.9, 0.45, 0.03, 0.03, 0.07])
-_OWN_WAY = 0.8  # x _SPREAD, drawn once a speaker and emotion
-_MIX = 0.45  # most of a neighbouring emotion that an utterance can hold
-_STRENGTH_SD = 0.14  # of the logarithm of the strength
+_SPREAD = np.array([0.48, 0.1, 0.64, 0.036, 0.72, 0.36, 0.024, 0.024, 0.056])
+_OWN_WAY = 0.5  # x _SPREAD, drawn once a speaker and emotion
+_MIX = 0.3  # most of a neighbouring emotion that an utterance can hold
+_STRENGTH_SD = 0.1  # of the logarithm of the strength
 _NEIGHBOURS = {
     "angry": ("happy", "disgust"),
     "happy": ("surprise", "angry"),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
+import json
+import subprocess
+import sys
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
@@ -62,8 +64,19 @@ def speak(jobs: list[tuple[str, str, int, str]]) -> list[Take]:
 
 def speak_afresh(jobs: list[tuple[str, str, int, str]]) -> list[Take]:
     """Speak jobs in a new process: the synthesiser keeps hidden state, so only a fresh one repeats byte for byte."""
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(speak, jobs).result()
+    # not multiprocessing, which runs a caller's script a second time unless that is guarded
+    command = [sys.executable, "-c", f"from {__name__} import _serve; _serve()"]
+    spoken = subprocess.run(command, input=json.dumps(jobs).encode(), stdout=subprocess.PIPE, check=True)
+    arrays = np.load(io.BytesIO(spoken.stdout))
+    return [Take(arrays[f"y{i}"], arrays[f"words{i}"]) for i in range(len(jobs))]
+
+
+def _serve() -> None:
+    """Speak the jobs on standard input, as JSON; the takes go to standard output, as npz."""
+    arrays = {}
+    for i, take in enumerate(speak([tuple(job) for job in json.load(sys.stdin)])):
+        arrays |= {f"y{i}": take.y, f"words{i}": take.words}
+    np.savez(sys.stdout.buffer, **arrays)
 
 
 def choose_cue(words: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
