@@ -227,6 +227,8 @@ def test_a_stopped_run_leaves_no_kernel_and_no_half_result(tmp_path, number, sta
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
+        # a shell's background job, as these tests may be, ignores Ctrl-C, and so would what it starts
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 60
     while not (kernels := psutil.Process(process.pid).children(recursive=True)):
