@@ -254,7 +254,7 @@ def _copies(table: pd.DataFrame, present: Mapping[str, Path]) -> tuple[list[tupl
     """Pairs of files of different parts with identical samples, and such as are copies otherwise."""
     parts_of = table.groupby("file")["split"].agg(set)
     waves, sums = {}, {}
-    for file, path in tqdm(present.items(), desc="audio", unit="file", leave=False):
+    for file, path in tqdm(present.items(), desc="audio", unit="file", leave=False, disable=None):
         try:
             sums[file] = audio.probe(path).sha256
             waves[file] = audio.load_audio(path, COMPARED_HZ)
@@ -269,7 +269,7 @@ def _copies(table: pd.DataFrame, present: Mapping[str, Path]) -> tuple[list[tupl
         by_sum.setdefault(checksum, []).append(file)
     same = [pair for files in by_sum.values() for pair in combinations(sorted(files), 2) if apart(pair)]
     candidates = [pair for pair in _neighbours(waves) if apart(pair) and sums[pair[0]] != sums[pair[1]]]
-    bar = tqdm(candidates, desc="waveforms", unit="pair", leave=False)
+    bar = tqdm(candidates, desc="waveforms", unit="pair", leave=False, disable=None)
     return same, [pair for pair in bar if correlation(waves[pair[0]], waves[pair[1]]) >= SAME_RECORDING]
 
 
