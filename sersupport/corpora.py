@@ -18,6 +18,7 @@ from sersupport import UserError, audio
 from sersupport.audio import AudioError
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+SHORTEST_S = 0.15  # of an utterance: two frames of Praat's intensity; less is a file that was cut off
 SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif")  # what to look at; what it is, the content says
 UTTERANCE_COLUMNS = (
     "id", "path", "corpus", "language", "speaker", "sex", "emotion", "intensity", "text", "duration_s",
@@ -292,6 +293,8 @@ def read(name: str, folder: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataF
             if label.id in seen:  # some published archives hold the whole corpus twice
                 raise AudioError(path, f"second copy of {path.stem}")
             found = audio.probe(path)
+            if found.duration_s < SHORTEST_S:
+                raise AudioError(path, f"{found.duration_s:.2f} s is too short for an utterance: cut off?")
         except AudioError as error:
             skipped.append((str(path), name, error.reason))
             continue

@@ -25,6 +25,7 @@ KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "speaker-and-text-disjoint": ("utterance", "speaker", "text"),
 })  # fmt: skip
 TEST_TEXTS = 3  # every third text of a kind is kept for the test where texts are kept apart
+TEXT_DRAWS = 40  # until every part has every class
 FOLDS = 5  # where none are published
 VALIDATION_EVERY = 5  # where only one speaker is left to train on: every fifth of that speaker's texts
 
@@ -243,16 +244,42 @@ def _without_heard_texts(table: pd.DataFrame, split: pd.Series, seed: int) -> pd
     kept = pd.Series(False, index=table.index)
     for corpus, rows in table.groupby("corpus"):
         kinds = rows.groupby("text")["emotion"].agg(lambda emotions: "/".join(sorted(set(emotions))))
-        test_texts: list[str] = []
-        for _, texts in kinds.groupby(kinds):
-            order = sorted(texts.index, key=lambda text: digest([seed, corpus, text]))
-            test_texts += order[1::TEST_TEXTS]
         own = split[rows.index]
-        kept[rows.index] = rows["text"].isin(test_texts) == (own == "test")
-        classes = rows[kept[rows.index]].groupby(own)["emotion"].nunique()
-        if len(classes) < len(PARTS) or classes["test"] < rows.loc[own == "test", "emotion"].nunique():
+        classes = rows.groupby(own)["emotion"].nunique()
+        for attempt in range(TEXT_DRAWS):  # a draw can leave a part without some class
+            test_texts = _test_texts(kinds, seed, corpus, attempt)
+            mine = rows["text"].isin(test_texts) == (own == "test")
+            if rows[mine].groupby(own)["emotion"].nunique().reindex(classes.index, fill_value=0).eq(classes).all():
+                break
+        else:
             raise UserError(f"corpus {corpus}: too few texts to keep those of the test out of training")
+        kept[rows.index] = mine
     return split[kept[split.index]]
+
+
+def _test_texts(kinds: pd.Series, seed: int, corpus: object, attempt: int) -> list[str]:
+    """Every third of the texts that occur in the same emotions, in a drawn order; ``kinds`` by text."""
+    drawn: list[str] = []
+    for _, texts in kinds.groupby(kinds):
+        order = sorted(texts.index, key=lambda text: digest([seed, corpus, text, attempt]))
+        drawn += order[1::TEST_TEXTS]
+    return drawn
+
+
+def possible(utterances: pd.DataFrame, fold: int = 0, seed: int = 0) -> dict[str, pd.DataFrame]:
+    """Assignments by protocol, strictest last; without the last one where a corpus has too few texts for it.
+
+    Parameters
+    ----------
+    utterances, fold, seed
+        As for :func:`assign`.
+    """
+    *always, last = KEPT_APART
+    found = {protocol: assign(utterances, protocol, fold, seed) for protocol in always}
+    try:
+        return found | {last: assign(utterances, last, fold, seed)}
+    except UserError:
+        return found
 
 
 def thinned(assignment: pd.DataFrame, like: pd.DataFrame, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
@@ -320,6 +347,8 @@ def assert_disjoint(
     UserError
         Naming what is shared, an utterance without a part, or the parts that do not exist or are empty.
     """
+    if protocol not in KEPT_APART:
+        raise UserError(f"no protocol {protocol!r}; there are: {', '.join(KEPT_APART)}")
     table = utterances.set_index("id").assign(utterance=lambda frame: frame.index)
     if isinstance(split, pd.Series):
         if missing := sorted(set(table.index) - set(split.index)):
@@ -328,6 +357,8 @@ def assert_disjoint(
     if set(split["split"]) != set(PARTS):
         found = sorted(set(split["split"]))
         raise UserError(f"split: parts are {found}; needed are {', '.join(PARTS)}, none of them empty")
+    if unknown := sorted(set(split["utterance"]) - set(table.index)):
+        raise UserError(f"split: {len(unknown)} utterances are not in the table, first {unknown[0]}")
     rows, in_test = table.loc[split["utterance"]], (split["split"] == "test").to_numpy()
     for column in KEPT_APART[protocol]:
         own = rows[column] if column != "text" else rows["corpus"] + ": " + rows["text"]

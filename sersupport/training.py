@@ -164,7 +164,11 @@ def fit(
 
 
 def _key(config: FusionConfig, train: Materials, validation: Materials, settings: Settings) -> str:
-    sums = [[str(part.arrays["spectral"].sum(dtype=np.float64)), len(part)] for part in (train, validation)]
+    # the frames stand for a frozen encoder, which the configuration does not name
+    sums = [
+        [len(part), *([name, str(array.sum(dtype=np.float64))] for name, array in sorted(part.arrays.items()))]
+        for part in (train, validation)
+    ]
     rows = [part.recipes.astype(str).values.tolist() for part in (train, validation)]
     # the number of epochs belongs to the key: the learning rate's course depends on it
     return digest([config.to_dict(), asdict(settings), sums, rows, code_version([fusion, layers])])

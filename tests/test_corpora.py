@@ -282,7 +282,7 @@ def test_cremad_is_found_as_audiowav(tmp_path):
 def test_broken_files_are_listed_and_never_fatal(tmp_path):
     good = write(tmp_path / "OAF_back_angry.wav", seed=0)
     aiff = tmp_path / "OAF_bar_angry.wav"
-    sf.write(aiff, 0.3 * np.ones(800), RATE_HZ, format="AIFF")
+    sf.write(aiff, 0.3 * np.ones(8000), RATE_HZ, format="AIFF")
     (tmp_path / "OAF_base_angry.wav").touch()
     (tmp_path / "OAF_bath_angry.wav").write_text("version https://git-lfs.github.com/spec/v1\n")
     (tmp_path / "OAF_bean_angry.wav").write_text("no audio here\n" * 100)
@@ -423,3 +423,10 @@ def test_real_corpus_has_its_published_size(corpus, speakers, copies):
         printed2 = printed2[printed2["corpus"] == title].reset_index(drop=True)
         pd.testing.assert_frame_equal(table2(utterances), printed2, check_dtype=False)
         np.testing.assert_array_equal(table3(utterances)[title], printed3[title])
+
+
+def test_a_file_that_was_cut_off_is_listed(tmp_path):
+    sf.write(tmp_path / "OAF_back_angry.wav", np.full(22050, 0.1), 22050)
+    sf.write(tmp_path / "OAF_bar_angry.wav", np.full(1000, 0.1), 22050)
+    utterances, skipped = read("tess", tmp_path)
+    assert len(utterances) == 1 and "too short for an utterance" in skipped["reason"][0]

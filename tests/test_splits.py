@@ -17,11 +17,13 @@ from sersupport.splits import (
     STANDARD_FOLDS,
     assert_disjoint,
     assign,
+    possible,
     speaker_disjoint,
     speaker_folds,
     thinned,
     write,
 )
+from sersupport.synthesis.script import SPEAKERS, items
 
 TEXTS = {"ravdess": 2, "cremad": 3, "tess": 10, "savee": 5, "emodb": 2, "emovo": 3}
 
@@ -279,3 +281,30 @@ def test_the_plain_file_says_everything(tmp_path):
     pd.testing.assert_frame_equal(read[list(rows.columns)], rows, check_dtype=False)
     assert read["file"][0] == "ravdess-01/01-angry-1-0.wav" and set(read["protocol"]) == {"utterance-grouped"}
     assert [path.name for path in (tmp_path / "splits").iterdir()] == ["u.csv"]
+
+
+@pytest.mark.parametrize("seed", [16, 35, 42, 51, 55])
+def test_an_unlucky_draw_of_texts_is_drawn_again(seed):
+    """Some seeds once left a class of the embedded corpus without test texts."""
+    embedded = pd.DataFrame(
+        [
+            (f"{speaker.corpus}/{item.stem}", speaker.corpus, f"{speaker.corpus}-{speaker.code}", emotion, item.text)
+            for speaker in SPEAKERS
+            for item in items(speaker, 1.0)
+            for emotion in ["neutral" if item.emotion == "calm" else item.emotion]
+        ],
+        columns=["id", "corpus", "speaker", "emotion", "text"],
+    )
+    assert set(possible(embedded, 1, seed)) == set(KEPT_APART)
+
+
+def test_a_protocol_that_is_impossible_is_left_out():
+    assert list(possible(RAVDESS.assign(text="one"))) == list(KEPT_APART)[:-1]
+
+
+def test_an_unknown_utterance_or_protocol_is_refused_in_words():
+    rows = assign(RAVDESS, "row-random")
+    with pytest.raises(UserError, match="no protocol 'x'"):
+        assert_disjoint(RAVDESS, rows, "x")
+    with pytest.raises(UserError, match="are not in the table, first ravdess/01"):
+        assert_disjoint(RAVDESS.iloc[100:], rows)

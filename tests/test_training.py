@@ -199,3 +199,12 @@ def test_predictions_table_has_one_row_a_sample_and_system():
     np.testing.assert_allclose(table[evaluation.PROBABILITIES].sum(axis=1), 1, atol=1e-5)
     best = table[evaluation.PROBABILITIES].to_numpy().argmax(axis=1)
     assert [EMOTIONS[index] for index in best] == table["predicted"].tolist()
+
+
+def test_another_encoder_is_another_training(tmp_path):
+    """The configuration does not name a frozen encoder; its frames do."""
+    first = training.fit(config(), materials(14, 0), materials(7, 1), Settings(epochs=1), tmp_path)
+    other = materials(14, 0)
+    other.arrays["frames"] = other.arrays["frames"] + 1
+    second = training.fit(config(), other, materials(7, 1), Settings(epochs=1), tmp_path)
+    assert not torch.equal(first.model.frame_mean, second.model.frame_mean)

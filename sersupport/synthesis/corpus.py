@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import pandas as pd
 import soundfile as sf
+from filelock import FileLock
 from tqdm import tqdm
 
 from sersupport import UserError
@@ -37,6 +38,12 @@ def _record(y: np.ndarray, corpus: str, reference: float, rng: np.random.Generat
 
 def build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
     """Write `names` into `folder` unless a complete set with these settings is there; never touch foreign files."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):  # runs share the folder
+        return _build(folder, names, manifest, settings, write)
+
+
+def _build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
     record = folder / manifest
     known = json.loads(record.read_text()) if record.exists() else None
     here = [folder / name for name in names if (folder / name).exists()]
@@ -49,13 +56,19 @@ def build(folder: Path, names: list[str], manifest: str, settings: dict, write: 
     with TemporaryDirectory(dir=folder, prefix=".making-") as made:
         write(Path(made))
         files = len(list(Path(made).rglob("*.wav")))
-        record.write_text(json.dumps({"settings": settings, "files": -1}))  # ours, but not complete
+        _write_record(record, {"settings": settings, "files": -1})  # ours, but not complete
         for path in here:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         for name in names:
             os.replace(Path(made) / name, folder / name)
-    record.write_text(json.dumps({"settings": settings, "files": files}))
+    _write_record(record, {"settings": settings, "files": files})
     return folder
+
+
+def _write_record(record: Path, values: dict) -> None:
+    temporary = record.with_suffix(".tmp")
+    temporary.write_text(json.dumps(values))
+    temporary.replace(record)
 
 
 def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.0) -> Path:

@@ -8,6 +8,7 @@ import parselmouth
 import scipy.signal
 
 from sersupport import UserError
+from sersupport.corpora import SHORTEST_S
 
 
 def measure_prosody(y: np.ndarray, rate_hz: int) -> dict[str, float]:
@@ -16,7 +17,7 @@ def measure_prosody(y: np.ndarray, rate_hz: int) -> dict[str, float]:
     Parameters
     ----------
     y : np.ndarray [shape=(n,)]
-        Mono speech, at least 0.1 s.
+        Mono speech, at least 0.15 s.
     rate_hz : int
         Sampling rate.
 
@@ -38,8 +39,8 @@ def measure_prosody(y: np.ndarray, rate_hz: int) -> dict[str, float]:
     .. [1] D. Hirst, "A Praat plugin for Momel and INTSINT", ICPhS 2007: two-pass pitch floor and ceiling.
     .. [2] N. H. de Jong and T. Wempe, "Praat script to detect syllable nuclei", Behavior Research Methods 41, 2009.
     """
-    if np.ndim(y) != 1 or len(y) < 0.1 * rate_hz or not np.isfinite(y).all() or not np.any(y):
-        raise UserError("prosody needs one channel, 0.1 s or more, finite and not silent: check the recording")
+    if np.ndim(y) != 1 or len(y) < SHORTEST_S * rate_hz or not np.isfinite(y).all() or not np.any(y):
+        raise UserError(f"prosody needs one channel, {SHORTEST_S} s or more, finite and not silent")
     sound = parselmouth.Sound(np.asarray(y, dtype=float), sampling_frequency=rate_hz)
     f0_hz = sound.to_pitch_ac(0.01, 65, pitch_ceiling=650).selected_array["frequency"]
     f0_hz = f0_hz[f0_hz > 0]
