@@ -226,7 +226,7 @@ def _run_locked(
     record = {
         "parameters": each_text(parameters.model_dump(), hide),
         "provenance": provenance(),
-        "notebooks": {step.name: done[step.name] for step in steps if step.name in done},
+        "notebooks": {step.name: done.get(step.name) for step in steps},
         "site": record.get("site"),
     }
     ran = set()
@@ -234,6 +234,9 @@ def _run_locked(
         output = folder / "notebooks" / f"{step.name}.ipynb"
         if _is_fresh(record["notebooks"].get(step.name), step, output, folder):
             continue
+        # from here on its old artefacts may be overwritten: a run that ends now must not find them fresh
+        record["notebooks"][step.name] = None
+        _write_record(folder, record)
         cost = execute(
             step.source, output, step.values, root, folder / "logs" / f"{step.name}.log", hide, sys.stderr.isatty()
         )
@@ -257,7 +260,7 @@ def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
     name.
     """
     names = {str(root): ".", str(Path.home()): "~"}
-    for folder in (parameters.data_dir, parameters.run_dir):
+    for folder in (parameters.data_dir, parameters.run_dir, parameters.backbone):
         if folder != EMBEDDED and (os.path.isabs(folder) or folder.startswith("..")):
             absolute = os.path.normpath(root / folder)
             names |= dict.fromkeys((folder, str(root / folder), absolute), Path(absolute).name)

@@ -61,6 +61,8 @@ def build_site(run_folder: Path, bibliography: Path | None = None, strict: bool 
     if not record_path.is_file():
         raise UserError(f"{record_path} is missing: run the report first")
     record = json.loads(record_path.read_text(encoding="utf-8"))
+    # a chapter without costs was being made when its run was stopped
+    record["notebooks"] = {name: costs for name, costs in record["notebooks"].items() if costs}
     bibliography = bibliography or project_root(Path(__file__).parent) / "notebooks" / "references.bib"
     with tempfile.TemporaryDirectory(prefix="sersupport-site-") as temporary:
         source, output = Path(temporary, "source"), Path(temporary, "html")

@@ -140,7 +140,10 @@ def fit(
     if _key_in(folder) != key:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        (folder / "key.json").write_text(json.dumps(key))
+        (folder / "key").write_text(key)
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not _is_whole(checkpoint):
+            shutil.rmtree(checkpoint)
     set_seed(settings.seed)
     model = make_model(config)
     set_standardisation(model, train)
@@ -157,7 +160,9 @@ def fit(
     history = _history(trainer.state.log_history)
     model = trainer.model.cpu().eval()
     model.save_pretrained(final)
-    history.to_parquet(history_path)
+    temporary = folder / ".history.parquet"
+    history.to_parquet(temporary)
+    temporary.replace(history_path)  # its presence says that the training is finished
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     return Fit(model, history)
@@ -175,8 +180,16 @@ def _key(config: FusionConfig, train: Materials, validation: Materials, settings
 
 
 def _key_in(folder: Path) -> str | None:
-    path = folder / "key.json"
-    return json.loads(path.read_text()) if path.exists() else None
+    path = folder / "key"
+    return path.read_text() if path.exists() else None
+
+
+def _is_whole(checkpoint: Path) -> bool:
+    """Whether a checkpoint was written to its end: the Trainer writes its state last."""
+    try:
+        return bool(json.loads((checkpoint / "trainer_state.json").read_text()))
+    except (OSError, ValueError):
+        return False
 
 
 def _arguments(settings: Settings, folder: Path, n_rows: int) -> TrainingArguments:

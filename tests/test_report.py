@@ -106,6 +106,19 @@ def test_runs_skips_and_reruns_what_depends_on_a_change(series):
     assert page.read_text() != "old"  # and the front page, which shows its costs
 
 
+def test_a_run_that_failed_under_other_parameters_leaves_nothing_fresh(series):
+    """Its artefacts were overwritten: the former parameters must run again."""
+    series()
+    failing = "assert run.p.seed == 0"
+    write_notebook(series.notebooks, "01_data", WRITE.format(name="01_data"), failing)
+    series()
+    with pytest.raises(RunFailed):
+        series(seed=7)
+    assert json.loads((series.folder / "artefacts/01_data/seed.json").read_text()) == {"seed": 7}
+    assert "01_data" in ran(series()[1])
+    assert json.loads((series.folder / "artefacts/01_data/seed.json").read_text()) == {"seed": 0}
+
+
 def test_changed_audio_makes_everything_stale(series):
     data = series.root / "corpora"
     data.mkdir()

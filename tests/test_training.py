@@ -208,3 +208,16 @@ def test_another_encoder_is_another_training(tmp_path):
     other.arrays["frames"] = other.arrays["frames"] + 1
     second = training.fit(config(), other, materials(7, 1), Settings(epochs=1), tmp_path)
     assert not torch.equal(first.model.frame_mean, second.model.frame_mean)
+
+
+def test_what_a_kill_leaves_half_written_is_made_again(tmp_path):
+    """A checkpoint without its state, which the Trainer writes last, and a key cut off."""
+    data = materials(14, 0), materials(7, 1)
+    whole = training.fit(config(), *data, Settings(epochs=2), tmp_path)
+    (tmp_path / "history.parquet").unlink()
+    (tmp_path / "checkpoint-99").mkdir()
+    (tmp_path / "checkpoint-99" / "trainer_state.json").write_text("{")
+    again = training.fit(config(), *data, Settings(epochs=2), tmp_path)
+    pd.testing.assert_frame_equal(again.history, whole.history)
+    (tmp_path / "key").write_text("")
+    assert len(training.fit(config(), *data, Settings(epochs=2), tmp_path).history) == 2

@@ -253,6 +253,8 @@ def at_least(value_pct: float, select: Callable[[Evidence], pd.DataFrame | None]
             return absent(where)
         low, high, words = _interval(rows, evidence, "accuracy")
         source = "06_robustness/predictions"
+        if np.isnan(low):
+            return Finding(f"{words} in {where}; one speaker gives no interval", NOT_TESTABLE, source=source)
         return judged(evidence, f"{words} in {where}", high >= value_pct / 100, low, high, source)
 
     return check
@@ -269,19 +271,22 @@ def falls_less(first: str, second: str) -> Check:
         falls = [part[part["system"] == row] for row in (second, first) for part in parts]
         gap = evaluation.contrast(falls, [1, -1, -1, 1], samples=evidence.samples)
         words = f"fall of {second} − fall of {first}: {_gap(gap)}"
+        if np.isnan(gap["low"]):
+            return Finding(f"{words}; one speaker gives no interval", NOT_TESTABLE, source=source)
         return judged(evidence, words, gap["low"] > 0, gap["low"], gap["high"], source)
 
     return check
 
 
-def found(artefact: str, statement: Callable[[Any], tuple[bool, str]]) -> Check:
-    """A statement about one artefact of this run."""
+def found(artefact: str, statement: Callable[[Any], tuple[bool, str] | None]) -> Check:
+    """A statement about one artefact of this run; None where that lacks what it needs."""
 
     def check(evidence: Evidence) -> Finding:
         table = evidence.artefact(artefact)
-        if table is None:
-            return absent(f"`{artefact}`")
-        true, words = statement(table)
+        outcome = None if table is None else statement(table)
+        if outcome is None:
+            return absent(f"`{artefact}`, or a part of it,")
+        true, words = outcome
         return judged(evidence, words, true, float("nan"), float("nan"), artefact)
 
     return check

@@ -491,8 +491,10 @@ def _stated() -> list[Claim]:
     ]
 
 
-def _throughput(speed) -> tuple[bool, str]:
+def _throughput(speed) -> tuple[bool, str] | None:
     rate = speed.set_index("system")["clips_per_s"]
+    if not {"B", "D"} <= set(rate.index):
+        return None
     cost = 100 * (1 - rate["D"] / rate["B"])
     return cost < 10, f"row B {rate['B']:.0f}, row D {rate['D']:.0f} clips a second: {cost:.0f} % less"
 
