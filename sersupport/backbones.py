@@ -81,7 +81,6 @@ class Backbone(nn.Module):
         self.n_parameters = sum(parameter.numel() for parameter in encoder.parameters())
         if self.kind == "whisper":
             self._features = WhisperFeatureExtractor(feature_size=encoder.config.num_mel_bins)
-            self._positions = encoder.embed_positions.weight.detach().clone()
 
     @property
     def frame_dim(self) -> int:
@@ -90,9 +89,9 @@ class Backbone(nn.Module):
 
     @cached_property
     def fingerprint(self) -> str:
-        """Digest of the kind and weights, but for positions, which are sliced to the clip in use."""
+        """Digest of the kind and weights."""
         state = self.encoder.state_dict().items()
-        sums = [[name, float(tensor.double().abs().sum())] for name, tensor in state if "embed_positions" not in name]
+        sums = [[name, float(tensor.double().abs().sum())] for name, tensor in state]
         return digest([self.kind, sums])
 
     def n_frames(self, n_samples: Tensor) -> Tensor:
@@ -135,8 +134,9 @@ class Backbone(nn.Module):
     def _whisper_states(self, waves: Tensor) -> tuple[Tensor, ...]:
         # the encoder insists on 30 s; its positions are sliced to the clip instead of padding the clip to 30 s
         n_frames = math.ceil(waves.shape[1] // 160 / 2)
-        if n_frames > len(self._positions):
-            raise UserError(f"Whisper takes clips of at most {len(self._positions) / 50:.0f} s; shorten clip_length_s")
+        whole, longest = self.encoder.embed_positions, self.encoder.config.max_source_positions
+        if n_frames > whole.num_embeddings:
+            raise UserError(f"Whisper takes clips of at most {whole.num_embeddings / 50:.0f} s; shorten clip_length_s")
         mel = (
             self._features(
                 list(waves.detach().cpu().numpy()),
@@ -149,11 +149,13 @@ class Backbone(nn.Module):
         )
         if mel.shape[-1] < 2 * n_frames:
             mel = nn.functional.pad(mel, (0, 2 * n_frames - mel.shape[-1]), mode="replicate")
-        if self.encoder.embed_positions.num_embeddings != n_frames:
-            sliced = nn.Embedding.from_pretrained(self._positions[:n_frames].to(waves), freeze=True)
-            self.encoder.embed_positions = sliced
-            self.encoder.config.max_source_positions = n_frames
-        return self.encoder(mel, output_hidden_states=True).hidden_states
+        # for this call only: what is saved must have every position
+        self.encoder.embed_positions = nn.Embedding.from_pretrained(whole.weight[:n_frames].detach(), freeze=True)
+        self.encoder.config.max_source_positions = n_frames
+        try:
+            return self.encoder(mel, output_hidden_states=True).hidden_states
+        finally:
+            self.encoder.embed_positions, self.encoder.config.max_source_positions = whole, longest
 
 
 def from_config(config: dict, layers: Sequence[int]) -> Backbone:

@@ -245,3 +245,16 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="hidden states"):
         backbones.load(backbones.TINY, [9])
+
+
+def test_a_fine_tuned_whisper_is_saved_whole_and_gives_the_same_again(tmp_path):
+    """Positions were once sliced for good, so that a used model could not be loaded."""
+    backbone = backbones.load(str(save_encoder("whisper", tmp_path / "encoder")), [-1])
+    own = {**backbone.encoder.config.to_diff_dict(), "model_type": "whisper"}
+    model = fusion.FusionModel(fusion.row_config("B", frame_dim=backbone.frame_dim, backbone=own)).eval()
+    waves, n_valid = 0.1 * torch.randn(2, 16_000), torch.tensor([16_000, 12_000])
+    with torch.no_grad():
+        before = model(waves=waves, n_valid=n_valid).logits
+        model.save_pretrained(tmp_path / "model")
+        after = fusion.FusionModel.from_pretrained(tmp_path / "model").eval()(waves=waves, n_valid=n_valid).logits
+    torch.testing.assert_close(after, before)
