@@ -11,6 +11,13 @@ from sersupport import UserError
 from sersupport.corpora import CORPORA
 
 PARTS = ("train", "validation", "test")
+# what a protocol keeps apart: no two parts share a value of these columns; rows of an utterance are its four variants
+KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
+    "row-random": (),
+    "utterance-grouped": ("utterance",),
+    "speaker-disjoint": ("utterance", "speaker"),
+    "speaker-and-text-disjoint": ("utterance", "speaker", "text"),
+})  # fmt: skip
 VALIDATION_EVERY = 5  # where only one speaker is left to train on: every fifth of that speaker's texts
 
 
