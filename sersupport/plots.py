@@ -139,8 +139,8 @@ def table_html(
         for row in frame.itertuples(index=False, name=None)
     )
     return (
-        f'<div class="ser-table" id="table-{number.replace(".", "-")}"><table><caption><b>Table {number}.</b> '
-        f"{html.escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+        f'<div class="ser-table" id="table-{number.replace(".", "-")}"><table><caption><span><b>Table {number}.</b> '
+        f"{html.escape(caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
