@@ -7,7 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from scipy import special, stats
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+from statsmodels.stats.multitest import multipletests
 
 from sersupport.corpora import EMOTIONS
 from sersupport.dataset import Materials
@@ -92,43 +94,237 @@ def uar_of_confusions(counts: np.ndarray) -> np.ndarray:
     return recalls.sum(axis=-1) / (totals > 0).sum(axis=-1)
 
 
-def speaker_interval(
-    predictions: pd.DataFrame,
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float]:
-    """Percentile bootstrap interval of UAR over *speakers*: whole speakers are drawn with replacement.
+def accuracy_of_confusions(counts: np.ndarray) -> np.ndarray:
+    """Share of correct predictions of confusion counts (..., 7, 7)."""
+    return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))
 
-    Utterances of one speaker are not independent; resampling them would give intervals that are too narrow. With
-    few speakers the interval is itself uncertain, so tables state how many there are.
+
+METRICS = {"uar": uar_of_confusions, "accuracy": accuracy_of_confusions}
+
+
+def speaker_confusions(predictions: pd.DataFrame) -> np.ndarray:
+    """Confusion counts of each speaker in alphabetical order, shape (speakers, 7, 7); several seeds add up."""
+    known = pd.Index(np.unique(predictions["speaker"]))
+    classes = pd.Index(EMOTIONS)
+    counts = np.zeros((len(known), len(EMOTIONS), len(EMOTIONS)))
+    places = (
+        known.get_indexer(predictions["speaker"]),
+        classes.get_indexer(predictions["true"]),
+        classes.get_indexer(predictions["predicted"]),
+    )
+    np.add.at(counts, places, 1)
+    return counts
+
+
+def _resampled(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
+    """Sums over speakers drawn with replacement: counts (..., speakers, 7, 7) to (samples, ..., 7, 7)."""
+    n = counts.shape[-3]
+    draws = generator(seed, "speaker bootstrap").multinomial(n, np.full(n, 1 / n), size=samples)
+    return np.einsum("bs,...sij->b...ij", draws, counts)
+
+
+def _standard_error(values: np.ndarray, speakers: int) -> float:
+    """Standard error from bootstrap values; over n clusters the bootstrap's own is too small by sqrt((n - 1) / n)."""
+    return float(np.std(values)) * np.sqrt(speakers / (speakers - 1))
+
+
+def speaker_interval(
+    predictions: pd.DataFrame, samples: int = 1000, level: float = 0.95, seed: int = 0, metric: str = "uar"
+) -> tuple[float, float]:
+    """Interval of a score by bootstrap over *speakers*: whole speakers are drawn with replacement.
+
+    Utterances of one speaker are not independent; resampling them would give intervals that are too narrow. The
+    bootstrap gives the standard error of the score's logit, Student's t with as many degrees of freedom as there are
+    speakers, less one, gives the width: percentiles of so few speakers cover far less than they promise (with four,
+    87.5 % is the most that any of them can).
 
     Parameters
     ----------
     predictions : pandas.DataFrame
-        Rows of the predictions table.
+        Rows of the predictions table; those of several seeds are pooled.
     samples : int
         Bootstrap samples.
     level : float
         Coverage, in (0, 1).
     seed : int
         Of the resampling.
+    metric : {"uar", "accuracy"}
+        What the interval is of.
 
     Returns
     -------
     low, high : float
+        In [0, 1]; NaN with a single speaker, of whom nothing can be said beyond that voice.
 
     References
     ----------
     Field, C. A. and Welsh, A. H. (2007), Bootstrapping clustered data, JRSS B 69(3).
+    Hesterberg, T. C. (2015), What teachers should know about the bootstrap, The American Statistician 69(4).
     """
-    by_speaker = np.stack([confusion(rows) for _, rows in predictions.groupby("speaker", sort=True)])
-    draws = generator(seed, "speaker bootstrap").multinomial(
-        len(by_speaker), np.full(len(by_speaker), 1 / len(by_speaker)), size=samples
-    )
-    values = uar_of_confusions(np.einsum("bs,sij->bij", draws, by_speaker))
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
+    counts, score = speaker_confusions(predictions), METRICS[metric]
+    if len(counts) < 2:
+        return float("nan"), float("nan")
+    least = 0.5 / len(predictions)  # half an utterance from all right or all wrong, where the logit ends
+    values = special.logit(score(_resampled(counts, samples, seed)).clip(least, 1 - least))
+    middle = special.logit(np.clip(score(counts.sum(axis=0)), least, 1 - least))
+    half = stats.t.ppf((1 + level) / 2, len(counts) - 1) * _standard_error(values, len(counts))
+    return float(special.expit(middle - half)), float(special.expit(middle + half))
+
+
+def difference(
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    metric: str = "uar",
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, float]:
+    """How much higher the first predictions score than the second, with an interval over speakers.
+
+    On the same speakers the difference is paired: each draw takes the same speakers for both. On different ones the
+    two errors add up as those of independent samples.
+
+    Parameters
+    ----------
+    first, second : pandas.DataFrame
+        Rows of the predictions table.
+    metric : {"uar", "accuracy"}
+        Score to compare.
+    samples, level, seed
+        As for :func:`speaker_interval`.
+
+    Returns
+    -------
+    dict
+        ``difference``, ``low``, ``high`` (of the score), ``p`` (two-sided, Student's t over speakers), ``speakers``
+        (the fewer of the two); NaN but for the difference with a single speaker.
+    """
+    score = METRICS[metric]
+    counts = [speaker_confusions(part) for part in (first, second)]
+    gap = float(np.subtract(*(score(part.sum(axis=0)) for part in counts)))
+    speakers = min(map(len, counts))
+    if speakers < 2:
+        return {"difference": gap, "low": np.nan, "high": np.nan, "p": np.nan, "speakers": speakers}
+    paired = np.array_equal(np.unique(first["speaker"]), np.unique(second["speaker"]))
+    values = [score(_resampled(part, samples, seed)) for part in counts]
+    if paired:
+        error = _standard_error(np.subtract(*values), speakers)
+    else:
+        error = float(np.hypot(*(_standard_error(*pair) for pair in zip(values, map(len, counts), strict=True))))
+    half = float(stats.t.ppf((1 + level) / 2, speakers - 1)) * error
+    p = float(2 * stats.t.sf(abs(gap) / max(error, 1e-12), speakers - 1))
+    return {"difference": gap, "low": gap - half, "high": gap + half, "p": p, "speakers": speakers}
+
+
+def paired_difference(
+    predictions: pd.DataFrame,
+    first: str,
+    second: str,
+    metric: str = "uar",
+    samples: int = 1000,
+    by: str = "system",
+) -> dict[str, float]:
+    """How much better one system is than another on the same speakers; see :func:`difference`.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Rows of the predictions table with both systems.
+    first, second : str
+        Values of ``by``; the difference is first minus second.
+    metric, samples
+        As for :func:`difference`.
+    by : str
+        Column that tells the systems apart.
+
+    Raises
+    ------
+    ValueError
+        If the two were tested on different speakers.
+    """
+    parts = [predictions[predictions[by] == name] for name in (first, second)]
+    speakers = [set(part["speaker"]) for part in parts]
+    if not speakers[0] or speakers[0] != speakers[1]:
+        raise ValueError(f"{first} and {second} were not tested on the same speakers: no paired difference")
+    return difference(*parts, metric=metric, samples=samples)
+
+
+def compare(
+    predictions: pd.DataFrame, baseline: str, by: str = "system", metric: str = "uar", samples: int = 1000
+) -> pd.DataFrame:
+    """Every other system against a baseline, with p values corrected by Holm's method.
+
+    Parameters
+    ----------
+    predictions, by, metric, samples
+        As for :func:`paired_difference`.
+    baseline : str
+        What the others are compared with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a system, in order of appearance: ``by``, difference (to the baseline), low, high, p, p_holm, speakers.
+    """
+    others = [name for name in predictions[by].unique() if name != baseline]
+    rows = [{by: name, **paired_difference(predictions, name, baseline, metric, samples, by=by)} for name in others]
+    frame = pd.DataFrame(rows, columns=[by, "difference", "low", "high", "p", "speakers"])
+    frame.insert(5, "p_holm", multipletests(frame["p"], method="holm")[1] if len(frame) else [])
+    return frame
+
+
+def calibration(predictions: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
+    """Reliability: confidence of the predicted class against how often it is right, in bins of equal width.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Rows of the predictions table.
+    bins : int
+        Bins over [0, 1]; empty ones are left out.
+
+    Returns
+    -------
+    pandas.DataFrame
+        confidence and accuracy (means of the bin), share of all predictions.
+
+    References
+    ----------
+    Guo et al. (2017), On calibration of modern neural networks, ICML, section 2.
+    """
+    confidence = predictions[PROBABILITIES].max(axis=1)
+    right = predictions["true"] == predictions["predicted"]
+    place = np.ceil(confidence * bins).clip(lower=1)
+    table = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(place.to_numpy())
+    return table.mean().assign(share=table.size() / len(predictions)).reset_index(drop=True)
+
+
+def expected_calibration_error(predictions: pd.DataFrame, bins: int = 15) -> float:
+    """Mean distance of confidence and accuracy over the bins of :func:`calibration`, weighted by their share."""
+    table = calibration(predictions, bins)
+    return float((table["share"] * (table["confidence"] - table["accuracy"]).abs()).sum())
+
+
+def stability(predictions: pd.DataFrame) -> pd.Series:
+    """Whether a prediction equals the one for the same utterance's clean speech, by row; NaN where there is none.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        With condition "clean" among its conditions.
+    """
+    key = ["system", "utterance"]
+    clean = predictions.loc[predictions["condition"] == "clean"].drop_duplicates(key).set_index(key)["predicted"]
+    before = clean.reindex(pd.MultiIndex.from_frame(predictions[key])).to_numpy()
+    same = pd.Series(before == predictions["predicted"].to_numpy(), index=predictions.index, dtype=float)
+    return same.where(pd.notna(before))
+
+
+def robustness_area(levels_db: np.ndarray, scores: np.ndarray) -> float:
+    """Area under a score over decibels by the trapezoidal rule, divided by the range: its mean over that range."""
+    order = np.argsort(levels_db)
+    level, score = np.asarray(levels_db, float)[order], np.asarray(scores, float)[order]
+    return float(np.trapezoid(score, level) / (level[-1] - level[0]))
 
 
 def summarise(predictions: pd.DataFrame, by: Sequence[str], samples: int = 1000) -> pd.DataFrame:

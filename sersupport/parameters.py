@@ -6,7 +6,7 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -17,6 +17,17 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 Level = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Variant = Literal[
+    "mean pooling",
+    "statistics pooling",
+    "no noisy rows",
+    "no pitched rows",
+    "clean rows only",
+    "K = 40",
+    "half width",
+    "double width",
+    "fine-tuned",
+]
 
 
 class Parameters(BaseModel):
@@ -43,6 +54,8 @@ class Parameters(BaseModel):
     # noise
     lambda_max: Level = 0.75
     lambda_levels: Annotated[list[Level], Field(min_length=1)] = [0.25, 0.5, 0.75]
+    snr_levels_db: Annotated[list[float], Field(min_length=2)] = [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
+    snr_utterances: Count = 56
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
     backbone: str = "tiny-wav2vec2"
@@ -59,6 +72,12 @@ class Parameters(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1
     corpus_epochs: Annotated[int, Field(ge=0)] = 10
+    # studies: the ladder of protocols and the variants of the ablation, trained alike
+    study_row: Literal["A", "B", "C", "D"] = "D"
+    study_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
+    study_epochs: Count = 8
+    study_seeds: Annotated[list[int], Field(min_length=1)] = [0]
+    variants: list[Variant] = list(get_args(Variant))
     # evaluation and explanation
     bootstrap_samples: Count = 1000
     xai_utterances: Count = 12

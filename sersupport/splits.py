@@ -1,23 +1,31 @@
-"""Who is heard in training and who only in the test: published speaker folds and speaker-disjoint splits."""
+"""Who is heard in training and who only in the test: published folds and four protocols, from leaking to strict."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 
+import numpy as np
 import pandas as pd
+from sklearn.model_selection import StratifiedGroupKFold
 
 from sersupport import UserError
+from sersupport.cache import digest
 from sersupport.corpora import CORPORA
+from sersupport.noise import VARIANTS
 
 PARTS = ("train", "validation", "test")
-# what a protocol keeps apart: no two parts share a value of these columns; rows of an utterance are its four variants
+# what a protocol keeps out of the test: no test row shares a value of these columns with another part
 KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "row-random": (),
     "utterance-grouped": ("utterance",),
     "speaker-disjoint": ("utterance", "speaker"),
     "speaker-and-text-disjoint": ("utterance", "speaker", "text"),
 })  # fmt: skip
+TEST_TEXTS = 3  # every third text of a kind is kept for the test where texts are kept apart
+FOLDS = 5  # where none are published
 VALIDATION_EVERY = 5  # where only one speaker is left to train on: every fifth of that speaker's texts
 
 
@@ -50,7 +58,7 @@ STANDARD_FOLDS: Mapping[str, list[tuple[str, ...]]] = MappingProxyType({
 
 
 def speaker_folds(utterances: pd.DataFrame) -> pd.Series:
-    """Put each utterance into its speaker's published fold.
+    """Put each utterance into its speaker's published fold, or into one of five stratified group folds.
 
     Parameters
     ----------
@@ -60,12 +68,8 @@ def speaker_folds(utterances: pd.DataFrame) -> pd.Series:
     Returns
     -------
     pandas.Series of int
-        Fold within the corpus, from 0, by utterance ``id``. A fold means nothing across corpora.
-
-    Raises
-    ------
-    UserError
-        A speaker whom no fold names.
+        Fold within the corpus, from 0, by utterance ``id``. A fold means nothing across corpora. Folds of a corpus
+        with a speaker whom no published fold names are drawn: speakers whole, emotions as even as may be.
 
     References
     ----------
@@ -79,9 +83,22 @@ def speaker_folds(utterances: pd.DataFrame) -> pd.Series:
         for code in codes
     }
     speakers = utterances.set_index("id")["speaker"]
-    if unknown := sorted(set(speakers) - set(fold_of)):
-        raise UserError(f"no published fold for speakers {', '.join(unknown[:5])}; there are {', '.join(CORPORA)}")
-    return speakers.map(fold_of).astype(int).rename("fold")
+    folds = speakers.map(fold_of)
+    for _, rows in utterances.groupby("corpus"):
+        if folds[rows["id"]].isna().any():
+            drawn = _stratified_folds(rows.sort_values("id"))
+            folds[drawn.index] = drawn
+    return folds.astype(int).rename("fold")
+
+
+def _stratified_folds(rows: pd.DataFrame) -> pd.Series:
+    folds = pd.Series(0, index=rows["id"])
+    count = min(FOLDS, rows["speaker"].nunique())
+    if count > 1:
+        splitter = StratifiedGroupKFold(count, shuffle=True, random_state=0)
+        for fold, (_, held_out) in enumerate(splitter.split(rows, rows["emotion"], rows["speaker"])):
+            folds.iloc[held_out] = fold
+    return folds
 
 
 def speaker_disjoint(utterances: pd.DataFrame, fold: int) -> pd.Series:
@@ -107,14 +124,15 @@ def speaker_disjoint(utterances: pd.DataFrame, fold: int) -> pd.Series:
     Raises
     ------
     UserError
-        A negative fold, a speaker without a published fold, a corpus with a single speaker, or one with two
-        speakers and a single text.
+        A negative fold, a corpus with a single speaker, or one with two speakers and a single text.
 
     Examples
     --------
-    >>> split = speaker_disjoint(utterances, fold=0)  # doctest: +SKIP
-    >>> split.value_counts().to_dict()  # RAVDESS  # doctest: +SKIP
-    {'train': 960, 'validation': 240, 'test': 240}
+    >>> import pandas as pd
+    >>> speakers = [f"savee-{code}" for code in ("JE", "KL", "DC", "JK")]
+    >>> rows = pd.DataFrame({"id": speakers, "speaker": speakers, "corpus": "savee", "emotion": "sad", "text": "t"})
+    >>> speaker_disjoint(rows, fold=0).to_dict()
+    {'savee-JE': 'test', 'savee-KL': 'validation', 'savee-DC': 'train', 'savee-JK': 'train'}
     """
     if fold < 0:
         raise UserError(f"fold {fold}: folds count from 0")
@@ -137,30 +155,185 @@ def speaker_disjoint(utterances: pd.DataFrame, fold: int) -> pd.Series:
     return split
 
 
-def assert_disjoint(utterances: pd.DataFrame, split: pd.Series) -> None:
-    """Check that no test speaker is heard in another part.
+def assign(
+    utterances: pd.DataFrame,
+    protocol: str,
+    fold: int = 0,
+    seed: int = 0,
+    variants: Sequence[str] = VARIANTS,
+) -> pd.DataFrame:
+    """Put the rows of every utterance into parts, as a protocol says, corpus by corpus.
+
+    - row-random: rows are drawn whatever utterance they come from, stratified by emotion. Recipes that stack the
+      variants of all utterances and split afterwards do this.
+    - utterance-grouped: the rows of one recording, under whatever name, stay together; otherwise the same.
+    - speaker-disjoint: :func:`speaker_disjoint`.
+    - speaker-and-text-disjoint: of the speaker-disjoint split, test speakers keep every third text (one of two), the
+      others the other texts; rows that fit nowhere are left out. Texts are dealt among those that occur in the same
+      emotions, since SAVEE has sentences of single emotions. Validation shares texts with training, which would
+      otherwise lose a third part of its rows.
+
+    Each part of the first two has as many rows as that of speaker-disjoint, up to rounding a class: a comparison of
+    protocols must not compare amounts of training data.
 
     Parameters
     ----------
     utterances : pandas.DataFrame
         The utterance table.
-    split : pandas.Series of str
-        One of :data:`PARTS` by utterance ``id``, for every utterance.
+    protocol : str
+        A key of :data:`KEPT_APART`.
+    fold : int >= 0
+        Fold of the test speakers.
+    seed : int
+        Of what is drawn; a draw depends on the names alone, not on the order of the table.
+    variants : sequence of str
+        Rows of an utterance.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``utterance``, ``variant``, ``split`` (one of :data:`PARTS`), in the order of the table and of the variants.
 
     Raises
     ------
     UserError
-        Naming the shared speakers, an utterance without a part, or the parts that do not exist or are empty.
+        An unknown protocol, or what :func:`speaker_disjoint` refuses, or a corpus of too few texts.
     """
-    speakers = utterances.set_index("id")["speaker"]
-    if missing := sorted(set(speakers.index) - set(split.index)):
-        raise UserError(f"split: {len(missing)} utterances have no part, first {missing[0]}")
-    parts = split[speakers.index]
-    if set(parts) != set(PARTS):
-        raise UserError(f"split: parts are {sorted(set(parts))}; needed are {', '.join(PARTS)}, none of them empty")
-    in_test = parts == "test"
-    if shared := sorted(set(speakers[in_test]) & set(speakers[~in_test])):
-        raise UserError(f"split: {len(shared)} speakers both in test and in another part: {', '.join(shared[:10])}")
+    if protocol not in KEPT_APART:
+        raise UserError(f"no protocol {protocol!r}; there are: {', '.join(KEPT_APART)}")
+    table = utterances.set_index("id", drop=False)
+    strict = speaker_disjoint(utterances, fold)
+    rows = pd.DataFrame({
+        "utterance": np.repeat(table["id"].to_numpy(), len(variants)),
+        "variant": np.tile(np.array(variants, dtype=object), len(table)),
+    })  # fmt: skip
+    if protocol == "speaker-and-text-disjoint":
+        strict = _without_heard_texts(table, strict, seed)
+    if protocol in ("speaker-disjoint", "speaker-and-text-disjoint"):
+        rows["split"] = strict.reindex(rows["utterance"]).to_numpy()
+        return rows.dropna(ignore_index=True)
+    unit = rows["utterance"]
+    if protocol == "row-random":
+        unit = rows["utterance"] + "@" + rows["variant"]
+    elif "sha256" in table:
+        unit = unit.map(table["sha256"])
+    of_row = table.loc[rows["utterance"]]
+    rows["split"] = _drawn(unit, of_row["corpus"], of_row["emotion"], strict, table["corpus"], seed)
+    return rows
+
+
+def _drawn(
+    unit: pd.Series, corpus: pd.Series, emotion: pd.Series, strict: pd.Series, corpora: pd.Series, seed: int
+) -> np.ndarray:
+    """Parts of rows: units drawn within each corpus and emotion, in the proportions of a given split."""
+    shares = strict.groupby(corpora).value_counts(normalize=True).unstack()[list(PARTS)]
+    units = pd.DataFrame({"unit": unit.to_numpy(), "corpus": corpus.to_numpy(), "emotion": emotion.to_numpy()})
+    units = units.drop_duplicates("unit")
+    part_of = {}
+    for (name, _), group in units.groupby(["corpus", "emotion"]):
+        order = sorted(group["unit"], key=lambda key: digest([seed, key]))
+        ends = np.round(shares.loc[name].cumsum().to_numpy() * len(order)).astype(int)
+        for part, chosen in zip(PARTS, np.split(np.array(order, dtype=object), ends[:-1]), strict=True):
+            part_of.update(dict.fromkeys(chosen, part))
+    return unit.map(part_of).to_numpy()
+
+
+def _without_heard_texts(table: pd.DataFrame, split: pd.Series, seed: int) -> pd.Series:
+    """A split, less the test rows of the other parts' texts and the other rows of the test's texts."""
+    kept = pd.Series(False, index=table.index)
+    for corpus, rows in table.groupby("corpus"):
+        kinds = rows.groupby("text")["emotion"].agg(lambda emotions: "/".join(sorted(set(emotions))))
+        test_texts: list[str] = []
+        for _, texts in kinds.groupby(kinds):
+            order = sorted(texts.index, key=lambda text: digest([seed, corpus, text]))
+            test_texts += order[1::TEST_TEXTS]
+        own = split[rows.index]
+        kept[rows.index] = rows["text"].isin(test_texts) == (own == "test")
+        classes = rows[kept[rows.index]].groupby(own)["emotion"].nunique()
+        if len(classes) < len(PARTS) or classes["test"] < rows.loc[own == "test", "emotion"].nunique():
+            raise UserError(f"corpus {corpus}: too few texts to keep those of the test out of training")
+    return split[kept[split.index]]
+
+
+def thinned(assignment: pd.DataFrame, like: pd.DataFrame, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """An assignment with as few training utterances as another, class by class.
+
+    The control of the ladder's last step, which takes away texts and, with them, training rows.
+
+    Parameters
+    ----------
+    assignment, like : pandas.DataFrame
+        From :func:`assign`; ``like`` has fewer training utterances in every corpus and class.
+    utterances : pandas.DataFrame
+        The utterance table.
+    seed : int
+        Of the draw.
+    """
+    kind = utterances.set_index("id")[["corpus", "emotion"]].agg("/".join, axis=1)
+    heard, fewer = (
+        pd.Index(part.loc[part["split"] == "train", "utterance"].unique()).to_series() for part in (assignment, like)
+    )
+    wanted = fewer.map(kind).value_counts()
+    kept: set[str] = set()
+    for name, group in heard.groupby(heard.map(kind)):
+        kept |= set(sorted(group, key=lambda key: digest([seed, "thinned", key]))[: wanted.get(name, 0)])
+    return assignment[(assignment["split"] != "train") | assignment["utterance"].isin(kept)].reset_index(drop=True)
+
+
+def write(assignment: pd.DataFrame, utterances: pd.DataFrame, protocol: str, path: str | os.PathLike[str]) -> None:
+    """Write an assignment as a plain CSV that other projects can use, whole or not at all.
+
+    Columns file (below the corpus's folder), split, speaker, text, utterance, variant, corpus, protocol.
+    """
+    top = utterances.groupby("corpus")["path"].transform(
+        lambda paths: os.path.commonpath([os.path.dirname(p) for p in paths])
+    )
+    files = [Path(file).relative_to(folder).as_posix() for file, folder in zip(utterances["path"], top, strict=True)]
+    known = utterances.assign(file=files)[["id", "file", "speaker", "text", "corpus"]].rename(
+        columns={"id": "utterance"}
+    )
+    table = assignment.merge(known, on="utterance").assign(protocol=protocol)
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol"]
+    table[columns].to_csv(temporary, index=False)
+    temporary.replace(path)
+
+
+def assert_disjoint(
+    utterances: pd.DataFrame, split: pd.Series | pd.DataFrame, protocol: str = "speaker-disjoint"
+) -> None:
+    """Check that a split keeps out of the test what its protocol says.
+
+    Parameters
+    ----------
+    utterances : pandas.DataFrame
+        The utterance table.
+    split : pandas.Series or pandas.DataFrame
+        One of :data:`PARTS` by utterance ``id``, for every utterance; or an assignment, as :func:`assign` gives it.
+    protocol : str
+        A key of :data:`KEPT_APART`.
+
+    Raises
+    ------
+    UserError
+        Naming what is shared, an utterance without a part, or the parts that do not exist or are empty.
+    """
+    table = utterances.set_index("id").assign(utterance=lambda frame: frame.index)
+    if isinstance(split, pd.Series):
+        if missing := sorted(set(table.index) - set(split.index)):
+            raise UserError(f"split: {len(missing)} utterances have no part, first {missing[0]}")
+        split = split.rename("split").rename_axis("utterance").reset_index()
+    if set(split["split"]) != set(PARTS):
+        found = sorted(set(split["split"]))
+        raise UserError(f"split: parts are {found}; needed are {', '.join(PARTS)}, none of them empty")
+    rows, in_test = table.loc[split["utterance"]], (split["split"] == "test").to_numpy()
+    for column in KEPT_APART[protocol]:
+        own = rows[column] if column != "text" else rows["corpus"] + ": " + rows["text"]
+        if shared := sorted(set(own[in_test]) & set(own[~in_test])):
+            listed = ", ".join(shared[:10])
+            raise UserError(f"split: {len(shared)} {column}s both in test and in another part: {listed}")
 
 
 def _fifth_of_texts(corpus: str, texts: pd.Series) -> list[str]:

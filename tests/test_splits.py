@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from sersupport import UserError
 from sersupport.corpora import CORPORA, EMOTIONS
-from sersupport.splits import PARTS, STANDARD_FOLDS, assert_disjoint, speaker_disjoint, speaker_folds
+from sersupport.noise import VARIANTS
+from sersupport.splits import (
+    KEPT_APART,
+    PARTS,
+    STANDARD_FOLDS,
+    assert_disjoint,
+    assign,
+    speaker_disjoint,
+    speaker_folds,
+    thinned,
+    write,
+)
 
 TEXTS = {"ravdess": 2, "cremad": 3, "tess": 10, "savee": 5, "emodb": 2, "emovo": 3}
 
@@ -127,7 +138,7 @@ def test_eight_ravdess_actors_of_three_folds():
     [
         (WHOLE, -1, "count from 0"),
         (table({"savee": ["DC"]}), 0, "one speaker only"),
-        (WHOLE.assign(speaker="radio-1"), 0, "no published fold for speakers radio-1"),
+        (WHOLE.assign(speaker="radio-1"), 0, "one speaker only"),
         (WHOLE[WHOLE["corpus"] == "tess"].assign(text="back"), 0, "one text"),
     ],
 )
@@ -152,3 +163,119 @@ def test_an_incomplete_split_is_refused():
         assert_disjoint(WHOLE, split.replace("validation", "train"))
     with pytest.raises(UserError, match="dev"):
         assert_disjoint(WHOLE, split.replace("validation", "dev"))
+
+
+# four protocols ------------------------------------------------------------------------------------------------------
+
+RAVDESS = pd.DataFrame(
+    [
+        (f"ravdess/{actor:02d}-{emotion}-{text}-{take}", "ravdess", f"ravdess-{actor:02d}", emotion, f"text {text}")
+        for actor in range(1, 25)
+        for emotion in EMOTIONS
+        for text in (1, 2)
+        for take in range(6 if emotion == "neutral" else 4)
+    ],
+    columns=["id", "corpus", "speaker", "emotion", "text"],
+)  # 24 x 60 utterances, as published
+
+
+@pytest.mark.parametrize("fold", [0, 3])
+@pytest.mark.parametrize("protocol", KEPT_APART)
+def test_protocols_keep_apart_what_they_say_on_all_corpora(protocol, fold):
+    rows = assign(WHOLE, protocol, fold)
+    assert_disjoint(WHOLE, rows, protocol)
+    assert list(rows.columns) == ["utterance", "variant", "split"]
+    assert not rows.duplicated(["utterance", "variant"]).any()
+    who = WHOLE.set_index("id").loc[rows["utterance"]].assign(split=rows["split"].to_numpy())
+    classes = who.groupby(["corpus", "split"])["emotion"].nunique()
+    assert (classes == len(EMOTIONS)).all() and len(classes) == 3 * len(CORPORA)
+
+
+@pytest.mark.parametrize("loose", ["row-random", "utterance-grouped"])
+def test_protocols_are_compared_at_equal_sizes(loose):
+    sizes = {name: assign(RAVDESS, name, 2)["split"].value_counts() for name in (loose, "speaker-disjoint")}
+    assert sizes["speaker-disjoint"].to_dict() == {"train": 3840, "validation": 960, "test": 960}
+    assert (sizes[loose] - sizes["speaker-disjoint"]).abs().max() <= 4 * len(EMOTIONS)
+
+
+def test_row_random_leaves_a_sibling_of_nearly_every_test_row_in_training():
+    """Three siblings, each in training with probability 2/3: 1 - (1/3)^3 of the test rows have one there."""
+    rows = assign(RAVDESS, "row-random", 0, seed=3)
+    trained = set(rows.loc[rows["split"] == "train", "utterance"])
+    share = rows.loc[rows["split"] == "test", "utterance"].isin(trained).mean()
+    assert share == pytest.approx(1 - (1 / 3) ** 3, abs=0.02)
+    assert rows.groupby("utterance")["split"].nunique().mean() > 1.5
+
+
+def test_text_disjoint_halves_ravdess_and_keeps_its_test_speakers():
+    strict, texts = assign(RAVDESS, "speaker-disjoint", 1), assign(RAVDESS, "speaker-and-text-disjoint", 1)
+    assert texts["split"].value_counts().to_dict() == {"train": 1920, "validation": 480, "test": 480}
+    both = texts.merge(strict, on=["utterance", "variant"])
+    assert (both["split_x"] == both["split_y"]).all()
+    control = thinned(strict, texts, RAVDESS)
+    assert control["split"].value_counts().to_dict() == {"train": 1920, "validation": 960, "test": 960}
+    emotion = RAVDESS.set_index("id")["emotion"]
+    counts = [part.loc[part["split"] == "train", "utterance"].map(emotion).value_counts() for part in (control, texts)]
+    pd.testing.assert_series_equal(*counts, check_like=True)
+
+
+def test_one_recording_under_two_names_stays_together():
+    twins = RAVDESS.assign(sha256=RAVDESS["id"])
+    twins.loc[1, "sha256"] = twins.loc[0, "sha256"]
+    for seed in range(20):
+        rows = assign(twins, "utterance-grouped", seed=seed)
+        assert rows[rows["utterance"].isin(twins["id"][:2])]["split"].nunique() == 1
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    protocol=st.sampled_from(sorted(KEPT_APART)),
+    seed=st.integers(0, 9),
+    fold=st.integers(0, 9),
+    shuffle=st.integers(0, 99),
+)
+def test_assignment_depends_on_names_seed_and_fold_alone(protocol, seed, fold, shuffle):
+    key = ["utterance", "variant"]
+    rows = assign(WHOLE, protocol, fold, seed).sort_values(key, ignore_index=True)
+    again = assign(WHOLE.sample(frac=1, random_state=shuffle), protocol, fold, seed)
+    pd.testing.assert_frame_equal(again.sort_values(key, ignore_index=True), rows)
+    assert set(rows["variant"]) == set(VARIANTS)
+
+
+def test_another_seed_draws_other_rows():
+    first, second = (assign(RAVDESS, "row-random", seed=seed)["split"] for seed in (0, 1))
+    assert (first != second).mean() > 0.2
+
+
+def test_speakers_without_a_published_fold_get_stratified_group_folds():
+    radio = WHOLE[WHOLE["corpus"] == "emodb"].copy()
+    radio["speaker"] = radio["speaker"].str.replace("emodb", "radio")
+    folds = speaker_folds(radio)
+    assert (folds.groupby(radio.set_index("id")["speaker"]).nunique() == 1).all()
+    assert sorted(folds.unique()) == [0, 1, 2, 3, 4]
+    assert_disjoint(radio, speaker_disjoint(radio, 0))
+
+
+def test_unknown_protocols_and_too_few_texts_are_refused():
+    with pytest.raises(UserError, match="no protocol 'random'; there are: row-random"):
+        assign(RAVDESS, "random")
+    with pytest.raises(UserError, match="corpus ravdess: too few texts"):
+        assign(RAVDESS.assign(text="one"), "speaker-and-text-disjoint")
+
+
+@pytest.mark.parametrize("protocol", [name for name in KEPT_APART if name != "speaker-and-text-disjoint"])
+def test_a_looser_protocol_fails_the_stricter_check(protocol):
+    names = list(KEPT_APART)
+    stricter = names[names.index(protocol) + 1]
+    with pytest.raises(UserError, match=rf"{KEPT_APART[stricter][-1]}s both in test and in another part"):
+        assert_disjoint(RAVDESS, assign(RAVDESS, protocol), stricter)
+
+
+def test_the_plain_file_says_everything(tmp_path):
+    paths = "corpora/" + RAVDESS["speaker"] + "/" + RAVDESS["id"].str.removeprefix("ravdess/") + ".wav"
+    utterances, rows = RAVDESS.assign(path=paths), assign(RAVDESS, "utterance-grouped")
+    write(rows, utterances, "utterance-grouped", tmp_path / "splits" / "u.csv")
+    read = pd.read_csv(tmp_path / "splits" / "u.csv")
+    pd.testing.assert_frame_equal(read[list(rows.columns)], rows, check_dtype=False)
+    assert read["file"][0] == "ravdess-01/01-angry-1-0.wav" and set(read["protocol"]) == {"utterance-grouped"}
+    assert [path.name for path in (tmp_path / "splits").iterdir()] == ["u.csv"]
