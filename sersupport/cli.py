@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from pathlib import Path
 
 import click
 
@@ -45,18 +46,41 @@ def report(profile: str, data: str | None, out: str | None, overrides: tuple[tup
         raise click.ClickException(str(error)) from None
 
 
+@commands.command()
+@click.argument("split", metavar="SPLIT.csv")
+@click.option("--data", metavar="DIR", help="What the column file is relative to; by default the CSV's folder.")
+@click.option("--protocol", metavar="NAME", help="What the split claims to keep apart; by default what it says itself.")
+@click.option("--json", "target", metavar="FILE", help="Write the findings as JSON, '-' for standard output.")
+@click.pass_context
+def audit(context: click.Context, split: str, data: str | None, protocol: str | None, target: str | None) -> None:
+    """Say what the parts of a split share; exit status 1 if it leaks what it claims to keep apart.
+
+    SPLIT.csv has the columns file and split and, where known, speaker, text, utterance and protocol.
+    """
+    from sersupport import audit as auditor
+
+    if data is not None and not Path(data).is_dir():
+        raise UserError(f"no folder {data}: --data names what the files of {split} are relative to")
+    table = auditor.read_split(split)
+    report = auditor.audit(table, data or Path(split).parent, protocol)
+    click.echo(report.to_json() if target == "-" else report.in_words())
+    if target not in (None, "-"):
+        Path(target).write_text(report.to_json() + "\n", encoding="utf-8")
+    context.exit(int(report.leaks))
+
+
 def main() -> int:
     """Run a command; every failure that a user can meet is one line on standard error.
 
     Returns
     -------
     int
-        Exit status: 0, 1 (a notebook failed, the run is in use, the disk is full), 2 (bad input), 130 (Ctrl-C) or
-        143 (SIGTERM).
+        Exit status: 0, 1 (a notebook failed, a split leaks, the run is in use, the disk is full), 2 (bad
+        input), 130 (Ctrl-C) or 143 (SIGTERM).
     """
     signal.signal(signal.SIGTERM, _terminate)
     try:
-        commands.main(standalone_mode=False)
+        return commands.main(standalone_mode=False) or 0
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except click.Abort as error:
@@ -66,7 +90,6 @@ def main() -> int:
         return _fail(str(error), 2)
     except OSError as error:
         return _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
-    return 0
 
 
 def _fail(message: str, status: int) -> int:
