@@ -199,21 +199,49 @@ def difference(
         ``difference``, ``low``, ``high`` (of the score), ``p`` (two-sided, Student's t over speakers), ``speakers``
         (the fewer of the two); NaN but for the difference with a single speaker.
     """
-    score = METRICS[metric]
-    counts = [speaker_confusions(part) for part in (first, second)]
+    if set(first["speaker"]) == set(second["speaker"]):
+        return contrast([first, second], [1, -1], metric, samples, level, seed)
+    score, counts = METRICS[metric], [speaker_confusions(part) for part in (first, second)]
     gap = float(np.subtract(*(score(part.sum(axis=0)) for part in counts)))
-    speakers = min(map(len, counts))
-    if speakers < 2:
-        return {"difference": gap, "low": np.nan, "high": np.nan, "p": np.nan, "speakers": speakers}
-    paired = np.array_equal(np.unique(first["speaker"]), np.unique(second["speaker"]))
-    values = [score(_resampled(part, samples, seed)) for part in counts]
-    if paired:
-        error = _standard_error(np.subtract(*values), speakers)
-    else:
-        error = float(np.hypot(*(_standard_error(*pair) for pair in zip(values, map(len, counts), strict=True))))
-    half = float(stats.t.ppf((1 + level) / 2, speakers - 1)) * error
-    p = float(2 * stats.t.sf(abs(gap) / max(error, 1e-12), speakers - 1))
-    return {"difference": gap, "low": gap - half, "high": gap + half, "p": p, "speakers": speakers}
+    error = np.nan
+    if min(map(len, counts)) > 1:
+        error = np.hypot(*(_standard_error(score(_resampled(part, samples, seed)), len(part)) for part in counts))
+    return _tested(gap, float(error), min(map(len, counts)), level)
+
+
+def contrast(
+    parts: Sequence[pd.DataFrame],
+    weights: Sequence[float],
+    metric: str = "uar",
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Weighted sum of scores on the same speakers, such as a difference or a difference of differences.
+
+    Parameters
+    ----------
+    parts : sequence of pandas.DataFrame
+        Rows of the predictions table; all with the same speakers, who are drawn together.
+    weights : sequence of float
+        Of the parts' scores.
+    metric, samples, level, seed
+        As for :func:`difference`, whose result this has.
+    """
+    score = METRICS[metric]
+    counts = np.stack([speaker_confusions(part) for part in parts])
+    value = float(np.dot(weights, score(counts.sum(axis=1))))
+    error = np.nan
+    if counts.shape[1] > 1:
+        error = _standard_error(score(_resampled(counts, samples, seed)) @ np.array(weights, float), counts.shape[1])
+    return _tested(value, error, counts.shape[1], level)
+
+
+def _tested(value: float, error: float, speakers: int, level: float) -> dict[str, float]:
+    """A difference with Student's interval and p value over speakers; NaN with a single one."""
+    half = float(stats.t.ppf((1 + level) / 2, speakers - 1)) * error if speakers > 1 else np.nan
+    p = float(2 * stats.t.sf(abs(value) / max(error, 1e-12), speakers - 1)) if speakers > 1 else np.nan
+    return {"difference": value, "low": value - half, "high": value + half, "p": p, "speakers": speakers}
 
 
 def paired_difference(
