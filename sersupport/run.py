@@ -30,6 +30,7 @@ NOTEBOOKS = (
     "06_robustness",
     "07_ablation",
     "08_xai",
+    "10_claims",
 )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from transformers.utils import logging as transformers_logging
 
-from sersupport import UserError, backbones, synthesis, training
+from sersupport import UserError, backbones, claims, synthesis, training
 from sersupport.backbones import Backbone
 from sersupport.dataset import Materials, Renderer, Window, materialise
 from sersupport.features import FeatureParameters
@@ -143,6 +143,18 @@ def fit(
 
     folder = run.path(f"models/{name}")
     return training.fit(config, data["train"], data["validation"], how or settings(run), folder, make)
+
+
+def evidence(run: Run) -> claims.Evidence:
+    """What the ledger of claims may look at: this run's artefacts."""
+
+    def load(artefact: str) -> object | None:
+        try:
+            return run.load(artefact)
+        except UserError:
+            return None
+
+    return claims.Evidence(load, run.p.profile, run.p.data_dir == EMBEDDED, run.p.bootstrap_samples)
 
 
 def recogniser(run: Run, row: str, encoder: Backbone) -> Recogniser:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import pandas as pd
 from nbformat import NotebookNode
 
 from sersupport import UserError
@@ -24,6 +25,7 @@ from sersupport.run import project_root
 TITLE = "Noise-robust, explainable speech emotion recognition"
 ASSETS = Path(__file__).parent / "site_assets"
 MATHJAX = "mathjax.js"
+LEDGER_COLUMNS = ("paper", "place", "claim", "test", "evidence", "command")
 SYNTHETIC = (
     "All accuracies here concern synthetic speech: the embedded corpus is made by a speech synthesiser, "
     "nobody was recorded, and nothing on this page says how well the systems recognise human emotion."
@@ -146,8 +148,8 @@ def _front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[st
     parts = [
         f"# {TITLE}",
         "A notebook series, run from end to end, that rebuilds a published speech emotion recogniser (a pretrained "
-        "transformer's features fused with a convolutional network over acoustic features), puts it under noise, "
-        "opens it up, and compares what it measures with what the paper printed.",
+        "transformer's features fused with a convolutional network over acoustic features), puts it under noise and "
+        "under four ways of splitting the data, opens it up, and says of every claim whether it comes out.",
         _raw(_setting(run_folder, parameters)),
         *_headline(run_folder),
         "## Chapters",
@@ -181,10 +183,11 @@ def _setting(run_folder: Path, parameters: dict[str, Any]) -> str:
 
 
 def _headline(run_folder: Path) -> list[str]:
-    """Sentences and figures that the ablation chapter chose for the front page."""
-    path = run_folder / "artefacts" / "07_ablation" / "headline.json"
-    if not path.is_file():
+    """What the last chapter that has a say chose for the front page: sentences, figures, the ledger of claims."""
+    chosen = sorted((run_folder / "artefacts").glob("*/headline.json"))
+    if not chosen:
         return []
+    path = chosen[-1]
     headline = json.loads(path.read_text(encoding="utf-8"))
     figures = []
     for name in headline["figures"]:
@@ -192,7 +195,25 @@ def _headline(run_folder: Path) -> list[str]:
         if not figure.is_file():
             raise UserError(f"{path.name} names the figure {name!r}, which is not in {figure.parent}")
         figures.append(_raw(figure.read_text(encoding="utf-8")))
-    return ["## Results", "\n".join(f"- {sentence}" for sentence in headline["sentences"]), *figures]
+    ledger = [_raw(_ledger(run_folder / "artefacts" / f"{headline['ledger']}.parquet"))] if "ledger" in headline else []
+    return ["## Results", "\n".join(f"- {sentence}" for sentence in headline["sentences"]), *figures, *ledger]
+
+
+def _ledger(path: Path) -> str:
+    """Every claim with its verdict, folded by verdict: nobody reads a hundred rows at once."""
+    parts = ["<h2>The claims, one by one</h2>"]
+    table = pd.read_parquet(path)
+    for verdict, rows in table.groupby("verdict", sort=False):
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in LEDGER_COLUMNS) + "</tr>"
+            for _, row in rows.iterrows()
+        )
+        head = "".join(f'<th scope="col">{name}</th>' for name in LEDGER_COLUMNS)
+        parts.append(
+            f'<details class="ser-details"><summary>{html.escape(verdict)}: {len(rows)}</summary><div class="ser-table">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+        )
+    return "\n".join(parts)
 
 
 def _costs(notebooks: dict[str, Any], titles: dict[str, str]) -> str:

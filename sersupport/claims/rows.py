@@ -318,7 +318,7 @@ def _tables() -> list[Claim]:
             "Table IV",
             f"{row.corpus} alone, clean: accuracy {row.accuracy_pct} %.",
             "accuracy on unheard speakers of that corpus",
-            score(row.accuracy_pct, "05_training/single_corpus", corpus=_KEY_OF[row.corpus]),
+            score(row.accuracy_pct, "clean", system="D, one corpus", corpus=_KEY_OF[row.corpus]),
         )
         for row in table4.itertuples()
     ]
