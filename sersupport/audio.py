@@ -189,7 +189,8 @@ def speech_active(
     active = np.zeros(len(y), dtype=bool)
     if np.any(y):  # librosa measures against the peak frame, and of silence every frame is the peak
         frame_length, hop_length = round(frame_s * rate_hz), round(hop_s * rate_hz)
-        intervals = librosa.effects.split(y, top_db=top_db, frame_length=frame_length, hop_length=hop_length)
+        loud = y / np.abs(y).max()  # librosa's floor is absolute: below it all frames are equally loud
+        intervals = librosa.effects.split(loud, top_db=top_db, frame_length=frame_length, hop_length=hop_length)
         for start, end in intervals:
             active[start:end] = True
     return active
@@ -210,6 +211,8 @@ def _decode(path: str | PathLike[str]) -> tuple[np.ndarray, int, int]:
         samples, rate_hz = sf.read(io.BytesIO(content), dtype="float32", always_2d=True)
     except sf.LibsndfileError as error:
         raise AudioError(path, f"not audio: {error.error_string}") from error
+    except (ValueError, MemoryError) as error:  # a stream written to a pipe: libsndfile takes its length for endless
+        raise AudioError(path, "its header does not state its length: decode and encode it again") from error
     if len(samples) == 0:
         raise AudioError(path, "no samples")
     y = samples.mean(axis=1)

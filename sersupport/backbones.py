@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
+from os import PathLike
 
 import torch
 from torch import Tensor, nn
@@ -172,37 +172,16 @@ def from_config(config: dict, layers: Sequence[int]) -> Backbone:
     return Backbone(_CLASSES[kind](AutoConfig.for_model(**config)), layers)
 
 
-def find_folder(name: str, beside: Path | None = None) -> Path | None:
-    """A local folder that holds the named encoder, if there is one.
-
-    Parameters
-    ----------
-    name : str
-        A folder, or a hub name such as ``openai/whisper-base``.
-    beside : Path, optional
-        The data folder: ``weights/<last part of the name>`` in it or beside it is looked at, with or without
-        ``-encoder`` at its end.
-    """
-    candidates = [Path(name).expanduser()]
-    if beside is not None:
-        last = name.rstrip("/").rpartition("/")[2]
-        stores = (beside / "weights", beside.parent / "weights")
-        candidates += [store / f"{last}{suffix}" for store in stores for suffix in ("", "-encoder")]
-    return next((folder for folder in candidates if (folder / "config.json").is_file()), None)
-
-
-def load(name: str, layers: Sequence[int], data_dir: Path | None = None, seed: int = 0) -> Backbone:
+def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0) -> Backbone:
     """Load an encoder by hub name or folder, ready for inference.
 
     Parameters
     ----------
-    name : str
+    name : str or PathLike
         :data:`TINY`, a folder with ``config.json``, or a hub name (``facebook/wav2vec2-base``,
         ``facebook/hubert-base-ls960``, ``microsoft/wavlm-base-plus``, ``openai/whisper-base``).
     layers : sequence of int
         As for :class:`Backbone`.
-    data_dir : Path, optional
-        See :func:`find_folder`.
     seed : int
         Of the weights of :data:`TINY`.
 
@@ -215,13 +194,13 @@ def load(name: str, layers: Sequence[int], data_dir: Path | None = None, seed: i
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return Backbone(Wav2Vec2Model(tiny_config()), layers).eval()
-    source = str(find_folder(name, data_dir) or name)
+    source = str(name)
     try:
         config = AutoConfig.from_pretrained(source)
         encoder = _pretrained(source, config)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"backbone {name!r} could not be loaded: {str(error).strip().splitlines()[0]} "
+            f"backbone {str(name)!r} could not be loaded: {str(error).strip().splitlines()[0]} "
             "Give a folder that holds its config.json and weights, or a hub name that can be reached."
         ) from None
     return Backbone(encoder.float(), layers).eval()

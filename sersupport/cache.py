@@ -6,7 +6,10 @@ import hashlib
 import inspect
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from importlib import metadata
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,23 +18,49 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 from tqdm import tqdm
 
+from sersupport import UserError
+
+# what figures depend on
+LIBRARIES = (
+    "numpy", "scipy", "pandas", "soundfile", "soxr", "librosa", "praat-parselmouth", "torch", "transformers",
+    "scikit-learn", "statsmodels", "shap", "captum",
+)  # fmt: skip
+
 
 def digest(value: Any) -> str:
     """Hex digest of a JSON-serialisable value; equal values, equal digests."""
-    text = json.dumps(value, sort_keys=True, default=str, separators=(",", ":"))
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def code_version(modules: Iterable[ModuleType]) -> str:
-    """Digest of the modules' source text: what they compute may change only when this changes."""
-    return digest([inspect.getsource(module) for module in modules])
+    """Digest of the modules' source text and the libraries' versions: only with it may change what they compute."""
+    return digest([[inspect.getsource(module) for module in modules], library_versions()])
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Version of each of :data:`LIBRARIES`."""
+    return {name: metadata.version(name) for name in LIBRARIES}
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A path to write to that takes the place of ``path`` at the end: a file is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        yield temporary
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 class Cache:
     """A folder of chunks of rows.
 
-    Each chunk is one safetensors file named by the digest of its description and of its rows' keys, written under
-    a temporary name and then renamed: a run that is killed loses at most the chunk it was working on.
+    Each chunk is one safetensors file named by the digest of its description and of its rows' keys: a run that is
+    killed loses at most the chunk it was working on.
 
     Parameters
     ----------
@@ -70,19 +99,16 @@ class Cache:
         dict of str to np.ndarray
             The arrays over all n rows.
         """
+        if not len(keys):
+            raise UserError(f"{kind}: no rows to compute; choose more corpora or another fold")
         starts = range(0, len(keys), chunk)
         parts = []
         for start in tqdm(starts, desc=kind, unit="chunk", leave=False):
             rows = slice(start, min(start + chunk, len(keys)))
             path = self.folder / kind / f"{digest([dict(describe), list(keys[rows])])}.safetensors"
             if not path.exists():
-                _write(path, compute(rows))
+                arrays = {name: np.ascontiguousarray(array) for name, array in compute(rows).items()}
+                with whole(path) as temporary:
+                    save_file(arrays, temporary)
             parts.append(load_file(path))
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    save_file({name: np.ascontiguousarray(array) for name, array in arrays.items()}, temporary)
-    temporary.replace(path)

@@ -336,17 +336,20 @@ def read_all(
     Raises
     ------
     UserError
-        No such folder, none of the corpora in it, or one of them present and unusable.
+        No such folder, none of the corpora in it, or one of them present twice or unusable.
     """
     data_dir = Path(data_dir)
     if not data_dir.is_dir():
         raise UserError(f"{data_dir}: no such folder; give the folder that holds the corpora's folders")
-    folders = {re.sub(r"[^a-z0-9]", "", entry.name.lower()): entry
-               for entry in sorted(data_dir.iterdir(), reverse=True) if entry.is_dir()}  # fmt: skip
+    entries = sorted(entry for entry in data_dir.iterdir() if entry.is_dir())
     tables, presence = [], []
     for name in names:
         title = corpus(name).title
-        folder = next((folders[alias] for alias in corpus(name).folders if alias in folders), None)
+        own = [entry for entry in entries if re.sub(r"[^a-z0-9]", "", entry.name.lower()) in corpus(name).folders]
+        if len(own) > 1:
+            names = " and ".join(entry.name for entry in own)
+            raise UserError(f"{data_dir}: {names} are both read as {title}; leave one of them there")
+        folder = next(iter(own), None)
         row = {"corpus": name, "title": title, "present": folder is not None, "folder": str(folder or "")}
         if folder is None:
             presence.append(row | {"utterances": 0, "speakers": 0, "skipped": 0})

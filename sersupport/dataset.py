@@ -73,7 +73,7 @@ class Renderer:
 
     def describe(self) -> dict:
         """What all rendered samples share, for the cache's key."""
-        code = code_version([audio, noise])
+        code = code_version([audio, noise, sys.modules[__name__]])
         return {"window": asdict(self.window), "noises": self.bank.fingerprint() if self.bank else "", "code": code}
 
 
@@ -129,6 +129,10 @@ class Materials:
         arrays = {name: array[keep] for name, array in self.arrays.items()}
         return Materials(self.recipes[keep].reset_index(drop=True), self.labels[keep], arrays)
 
+    def with_spectral(self, other: Materials) -> Materials:
+        """The same rows with another's descriptors."""
+        return Materials(self.recipes, self.labels, self.arrays | {"spectral": other.arrays["spectral"]})
+
     def clean_of(self, corpus: str) -> Materials:
         """The unaltered utterances of one corpus."""
         recipes = self.recipes
@@ -183,7 +187,7 @@ def materialise(
     renderer: Renderer,
     recipes: pd.DataFrame,
     parameters: FeatureParameters,
-    backbone: backbones.Backbone,
+    backbone: backbones.Backbone | None,
     cache: Cache,
     frozen: bool = True,
 ) -> Materials:
@@ -195,8 +199,9 @@ def materialise(
     recipes : pandas.DataFrame
     parameters : FeatureParameters
         Of the handcrafted descriptors.
-    backbone : Backbone
-        Run once over every sample where it is frozen; else the samples at its rate are kept instead.
+    backbone : Backbone or None
+        Run once over every sample where it is frozen; else the samples at its rate are kept instead. Without one
+        there are descriptors only.
     cache : Cache
     frozen : bool
         Whether the backbone is frozen.
@@ -206,14 +211,14 @@ def materialise(
         rendered = renderer.render(recipes.iloc[rows])
         waves = np.stack([sample.signal for sample, _ in rendered]).astype(np.float32)
         arrays = encode(waves, np.array([count for _, count in rendered]), parameters, backbone, frozen)
-        if frozen:  # half the disk; the encoder's frames have far less than 11 significant bits
+        if "frames" in arrays:  # half the disk; the encoder's frames have far less than 11 significant bits
             arrays["frames"] = arrays["frames"].astype(np.float16)
         return arrays
 
     describe = renderer.describe() | {
         "features": asdict(parameters),
-        "backbone": [backbone.fingerprint, list(backbone.layers), frozen],
-        "code": code_version([audio, noise, features, backbones, sys.modules[__name__]]),
+        "backbone": [backbone.fingerprint, list(backbone.layers), frozen] if backbone else None,
+        "branches": code_version([features, backbones]),
     }
     arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64)
     emotions = renderer.utterances["emotion"].loc[recipes["utterance"]]

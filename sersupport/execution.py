@@ -18,6 +18,7 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError
+from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import write_ipynb
 
@@ -116,10 +117,12 @@ def declared_parameters(notebook: Path) -> list[str]:
     Raises
     ------
     UserError
-        If the notebook's metadata names no kernel, without which papermill cannot tell the cell's language.
+        If it is no notebook, or its metadata names no kernel, without which papermill cannot tell the cell's language.
     """
     try:
         return list(papermill.inspect_notebook(str(notebook)))
+    except NotJSONError:
+        raise UserError(f"{notebook} is no notebook: restore it, for example from the repository") from None
     except ValueError as error:
         raise UserError(f"{notebook.name}: {error} Open it in JupyterLab, choose Python 3, and save it.") from None
 

@@ -411,6 +411,10 @@ def render(row: Recipe, clip: np.ndarray, n_valid: int, bank: NoiseBank | None, 
         noise = bank.segment(row.recording, row.offset_s, len(clip), rate_hz)
     active = audio.speech_active(clip, rate_hz)
     by_snr = row.level_kind == "snr"
-    mixture = mix_at_snr(clip, noise, row.level, active) if by_snr else mix(clip, noise, row.level)
+    try:
+        mixture = mix_at_snr(clip, noise, row.level, active) if by_snr else mix(clip, noise, row.level)
+    except UserError as error:
+        where = f"{row.utterance} with {row.recording or row.noise} from {row.offset_s:.2f} s"
+        raise UserError(f"{where}: {error}") from None
     added = mixture.noise_added
     return Rendered(mixture.signal.astype(np.float32), snr_db(clip, added), snr_db(clip, added, active))

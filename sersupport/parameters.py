@@ -6,17 +6,54 @@ import difflib
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from sersupport import UserError
+
+
+def _rising(values: list[Any]) -> list[Any]:
+    if values != sorted(set(values)):
+        raise ValueError("values must rise, each standing there once")
+    return values
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("each value may stand there once")
+    return values
+
+
+def _with_spectral(rows: list[str]) -> list[str]:
+    if rows == ["B"]:
+        raise ValueError("B alone has no descriptors to explain: add A, C or D")
+    return rows
+
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Level = Annotated[float, Field(gt=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Decibels = Annotated[float, Field(ge=-60, le=60)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Row = Literal["A", "B", "C", "D"]  # of Table VI
+Rows = Annotated[list[Row], Field(min_length=1), AfterValidator(_rising), AfterValidator(_with_spectral)]
+Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
+Ratios = Annotated[list[Decibels], Field(min_length=2), AfterValidator(_rising)]
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
+Variant = Literal[
+    "mean pooling",
+    "statistics pooling",
+    "no noisy rows",
+    "no pitched rows",
+    "clean rows only",
+    "K = 40",
+    "half width",
+    "double width",
+    "fine-tuned",
+]
 
 
 class Parameters(BaseModel):
@@ -25,13 +62,13 @@ class Parameters(BaseModel):
     The defaults are the demo profile. A notebook's parameters cell repeats, as literals, those that it uses.
     """
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
     # where
     run_dir: str = "reports/demo"
     profile: str = "demo"
     data_dir: str = "embedded"
-    corpora: Annotated[list[str], Field(min_length=1)] = ["ravdess", "cremad", "tess", "savee"]
+    corpora: Names = ["ravdess", "cremad", "tess", "savee"]
     corpus_scale: Annotated[float, Field(gt=0, le=4)] = 1.0
     noise_test_collections: list[str] = ["embedded-test"]
     # signal
@@ -42,16 +79,19 @@ class Parameters(BaseModel):
     hop_length: Annotated[int, Field(ge=16)] = 512
     # noise
     lambda_max: Level = 0.75
-    lambda_levels: Annotated[list[Level], Field(min_length=1)] = [0.25, 0.5, 0.75]
+    lambda_levels: Levels = [0.25, 0.5, 0.75]
+    snr_levels_db: Ratios = [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
+    snr_utterances: Count = 56
+    test_utterances: Annotated[int, Field(ge=0)] = 0  # 0: all
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
     backbone: str = "tiny-wav2vec2"
     backbone_layers: Annotated[list[int], Field(min_length=1)] = [-1]
     backbone_frozen: bool = True
     cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
-    rows: Annotated[list[Literal["A", "B", "C", "D"]], Field(min_length=1)] = ["A", "B", "C", "D"]
+    rows: Rows = ["A", "B", "C", "D"]
     # training
-    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    seed: Seed = 0
     fold: Annotated[int, Field(ge=0)] = 1
     epochs: Count = 12
     batch_size: Count = 64
@@ -59,8 +99,14 @@ class Parameters(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1
     corpus_epochs: Annotated[int, Field(ge=0)] = 10
+    # studies: the ladder of protocols and the variants of the ablation, trained alike
+    study_row: Row = "D"
+    study_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
+    study_epochs: Count = 8
+    study_seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [0]
+    variants: Annotated[list[Variant], AfterValidator(_each_once)] = list(get_args(Variant))
     # evaluation and explanation
-    bootstrap_samples: Count = 1000
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     xai_utterances: Count = 12
     shap_background: Count = 32
     shap_samples: Count = 200
@@ -93,7 +139,8 @@ def validated(values: Mapping[str, Any], origin: str) -> Parameters:
             raise UserError(
                 f"{origin}: unknown parameter {name!r}" + (f"; did you mean {near!r}?" if near else "")
             ) from None
-        raise UserError(f"{origin}: parameter {name} = {first['input']!r}: {first['msg']}") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{origin}: parameter {name} = {first['input']!r}: {why}") from None
 
 
 def _nearest(name: str) -> str | None:
@@ -135,7 +182,7 @@ def parse_yaml(text: str, origin: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Yaml)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # the last two from malformed dates and numbers
         raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -151,7 +198,10 @@ def read_profile(profile: str, profiles_dir: Path) -> dict[str, Any]:
     if not path.is_file():
         known = ", ".join(sorted(entry.stem for entry in profiles_dir.glob("*.yaml")))
         raise UserError(f"no profile {profile!r} ({path}); there are: {known}, or give the path of a .yaml file")
-    values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
-    if not isinstance(values, dict):
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8: save it as plain UTF-8 text") from None
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise UserError(f"{path}: a profile is a mapping of parameter names to values")
     return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -54,3 +55,7 @@ class Recogniser:
         waves = np.asarray(waves, dtype=np.float32)
         n_valid = np.full(len(waves), waves.shape[1]) if n_valid is None else np.asarray(n_valid)
         return self.model(**self.inputs(waves, n_valid)).logits.softmax(dim=-1).numpy()
+
+    def for_length(self, n_valid: int) -> Callable[[np.ndarray], np.ndarray]:
+        """The classifier of clips (B, N) that all have ``n_valid`` samples before their padding."""
+        return lambda waves: self(waves, np.full(len(waves), n_valid))

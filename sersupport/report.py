@@ -8,20 +8,20 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-from filelock import FileLock, Timeout
+from filelock import AcquireReturnProxy, FileLock, Timeout
 
 from sersupport import UserError
-from sersupport.cache import digest
+from sersupport.cache import digest, whole
 from sersupport.corpora import SUFFIXES
 from sersupport.execution import RunFailed, declared_parameters, each_text, execute
 from sersupport.parameters import Parameters, parse_yaml, read_profile, validated
-from sersupport.run import EMBEDDED, NOTEBOOKS, project_root, provenance
+from sersupport.run import EMBEDDED, NOTEBOOKS, find_encoder, project_root, provenance
 
 # what runs or shows notebooks and is never imported by them: a change here makes no result stale
 DRIVER_MODULES = frozenset({"cli.py", "execution.py", "report.py", "site.py"})
@@ -100,7 +100,7 @@ def plan(parameters: Parameters, root: Path, notebooks: Path, names: Sequence[st
     """What to run, each notebook with the key of its result.
 
     A key covers the notebook's cells and parameters, the package, the versions of the libraries, the keys of all
-    earlier notebooks and, in the first one, the names, sizes and times of the audio files.
+    earlier notebooks, and the names, sizes and times of the audio files and of a local encoder's.
 
     Raises
     ------
@@ -109,7 +109,8 @@ def plan(parameters: Parameters, root: Path, notebooks: Path, names: Sequence[st
     """
     known = parameters.model_dump()
     versions = {name: version for name, version in provenance().items() if name != "machine"}
-    before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir)]
+    encoder = find_encoder(parameters.backbone, root, parameters.data_dir)
+    before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir), stamps(encoder)]
     steps = []
     for name in names:
         source = notebooks / f"{name}.ipynb"
@@ -153,12 +154,16 @@ def files_digest(folder: Path, paths: Iterable[Path]) -> str:
 
 def audio_fingerprint(root: Path, data_dir: str) -> str:
     """Digest of the names, sizes and modification times of the audio files below a folder."""
-    if data_dir == EMBEDDED:
-        return EMBEDDED
-    folder = root / data_dir
-    audio = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
-    stats = ((path.relative_to(folder).as_posix(), path.stat()) for path in audio)
-    return digest([[name, stat.st_size, stat.st_mtime_ns] for name, stat in stats])
+    return EMBEDDED if data_dir == EMBEDDED else stamps(root / data_dir, SUFFIXES)
+
+
+def stamps(folder: Path | None, suffixes: Collection[str] = ()) -> str:
+    """Digest of the names, sizes and modification times of the files below a folder; empty without one."""
+    if folder is None:
+        return ""
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    stats = ((path, path.stat()) for path in files if not suffixes or path.suffix.lower() in suffixes)
+    return digest([[path.relative_to(folder).as_posix(), stat.st_size, stat.st_mtime_ns] for path, stat in stats])
 
 
 def run_series(
@@ -201,11 +206,16 @@ def run_series(
     if (folder / "notebooks").resolve() == notebooks.resolve():
         raise UserError(f"{folder} holds the notebooks themselves: name another folder with --out")
     steps = plan(parameters, root, notebooks, names)
+    with _locked(folder):
+        return _run_locked(parameters, root, notebooks, folder, steps, echo)
+
+
+def _locked(folder: Path) -> AcquireReturnProxy:
+    """The lock, held, on a run's folder, which is made if it is not there."""
     try:
         for needed in (folder / "notebooks", folder / "logs"):
             needed.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock", timeout=0):
-            return _run_locked(parameters, root, notebooks, folder, steps, echo)
+        return FileLock(folder / ".lock").acquire(timeout=0)
     except Timeout:
         raise RunFailed(f"another run is working in {folder}: wait for it, or name another folder with --out") from None
     except (PermissionError, FileExistsError, NotADirectoryError) as error:
@@ -275,15 +285,17 @@ def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
     return lambda text: pattern.sub(lambda match: match[1] + names[match[2]], text)
 
 
-def _artefacts(folder: Path, name: str) -> list[str]:
+def _artefacts(folder: Path, name: str) -> dict[str, str]:
+    """Digest by artefact of a notebook: other tools, such as JupyterLab, write to the same folder."""
     own = folder / "artefacts" / name
-    return sorted(path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file())
+    paths = sorted(path for path in own.rglob("*") if path.is_file())
+    return {path.relative_to(own).as_posix(): files_digest(own, [path.relative_to(own)]) for path in paths}
 
 
 def _is_fresh(entry: dict[str, Any] | None, step: Step, output: Path, folder: Path) -> bool:
     if entry is None or entry["key"] != step.key or not output.exists():
         return False
-    return all((folder / "artefacts" / step.name / artefact).exists() for artefact in entry["artefacts"])
+    return entry["artefacts"] == _artefacts(folder, step.name)
 
 
 def read_record(folder: Path) -> dict[str, Any]:
@@ -293,9 +305,8 @@ def read_record(folder: Path) -> dict[str, Any]:
 
 
 def _write_record(folder: Path, record: dict[str, Any]) -> None:
-    temporary = folder / ".run.json"
-    temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(folder / "run.json")
+    with whole(folder / "run.json") as temporary:
+        temporary.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def _site(folder: Path, record: dict[str, Any], steps: list[Step], notebooks: Path) -> Path:

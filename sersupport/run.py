@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import platform
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from safetensors.numpy import load_file, save_file
 
 from sersupport import UserError, plots
-from sersupport.cache import Cache
+from sersupport.cache import Cache, library_versions, whole
 from sersupport.parameters import Parameters, from_namespace
 
 EMBEDDED = "embedded"  # data_dir of the corpus that the package makes itself
@@ -45,6 +45,27 @@ def project_root(start: Path | None = None) -> Path:
         if (folder / "notebooks" / "profiles").is_dir() and (folder / "sersupport").is_dir():
             return folder
     return here
+
+
+def find_encoder(name: str, root: Path, data_dir: str) -> Path | None:
+    """A local folder that holds the named encoder, if there is one.
+
+    Parameters
+    ----------
+    name : str
+        A folder, absolute or relative to the project, or a hub name such as ``openai/whisper-base``.
+    root : Path
+        The project.
+    data_dir : str
+        Folder of the corpora, relative to the project: ``weights/<last part of the name>`` in it or beside it is
+        looked at, with or without ``-encoder`` at its end.
+    """
+    candidates = [root / Path(name).expanduser()]
+    if data_dir != EMBEDDED:
+        stores = (root / data_dir / "weights", (root / data_dir).parent / "weights")
+        last = name.rstrip("/").rpartition("/")[2]
+        candidates += [store / f"{last}{suffix}" for store in stores for suffix in ("", "-encoder")]
+    return next((folder for folder in candidates if (folder / "config.json").is_file()), None)
 
 
 class Declared:
@@ -132,10 +153,8 @@ class Run:
         else:
             suffix, write = ".json", lambda path: path.write_text(json.dumps(value, indent=1), encoding="utf-8")
         path = self.path(name + suffix)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{os.getpid()}-{path.name}")
-        write(temporary)
-        temporary.replace(path)
+        with whole(path) as temporary:
+            write(temporary)
 
     def load(self, artefact: str) -> Any:
         """Read another notebook's artefact, ``notebook/name``.
@@ -219,14 +238,13 @@ class Run:
         if self.p.data_dir == EMBEDDED:
             display(HTML(plots.audio_html(samples, rate_hz, label)))
         else:
-            self.say(f"*{label}: not played here, the corpus's licence does not allow it.*")
+            self.say(f"*{html.escape(label)}: not played here, the corpus's licence does not allow it.*")
 
 
 def provenance() -> dict[str, str]:
     """Versions and machine that a run's figures depend on; no host name, user name or path."""
-    packages = ("numpy", "pandas", "librosa", "torch", "transformers", "scikit-learn", "shap", "praat-parselmouth")
     return {
         "python": platform.python_version(),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        **{name: metadata.version(name) for name in packages},
+        **library_versions(),
     }

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
-from transformers import PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from sersupport import UserError, backbones, claims, synthesis, training
@@ -16,7 +15,7 @@ from sersupport.features import FeatureParameters
 from sersupport.models.fusion import FusionConfig, FusionModel, row_config
 from sersupport.noise import NoiseBank
 from sersupport.recogniser import Recogniser
-from sersupport.run import EMBEDDED, Run
+from sersupport.run import EMBEDDED, Run, find_encoder
 from sersupport.training import Fit, Settings
 
 # bars over milliseconds of loading and saving; those over minutes are this package's own
@@ -80,8 +79,8 @@ def spectral_length(run: Run) -> int:
 
 def backbone(run: Run) -> Backbone:
     """The run's encoder, by hub name or folder."""
-    beside = None if run.p.data_dir == EMBEDDED else run.root / run.p.data_dir
-    return backbones.load(run.p.backbone, run.p.backbone_layers, beside, seed=run.p.seed)
+    source = find_encoder(run.p.backbone, run.root, run.p.data_dir) or run.p.backbone
+    return backbones.load(source, run.p.backbone_layers, seed=run.p.seed)
 
 
 def materials(run: Run, recipes: pd.DataFrame, source: Renderer, encoder: Backbone) -> Materials:
@@ -89,62 +88,54 @@ def materials(run: Run, recipes: pd.DataFrame, source: Renderer, encoder: Backbo
     return materialise(source, recipes, feature_parameters(run), encoder, run.cache, run.p.backbone_frozen)
 
 
-def settings(run: Run, epochs: int | None = None) -> Settings:
-    """Training settings; ``epochs`` replaces the run's."""
-    return Settings(
-        seed=run.p.seed,
-        epochs=epochs or run.p.epochs,
-        batch_size=run.p.batch_size,
-        learning_rate=run.p.learning_rate,
-        weight_decay=run.p.weight_decay,
-        warmup_fraction=run.p.warmup_fraction,
-    )
+def settings(run: Run, **changes: float) -> Settings:
+    """Training settings; ``changes`` replace the run's."""
+    own = {
+        "seed": run.p.seed,
+        "epochs": run.p.epochs,
+        "batch_size": run.p.batch_size,
+        "learning_rate": run.p.learning_rate,
+        "weight_decay": run.p.weight_decay,
+        "warmup_fraction": run.p.warmup_fraction,
+    }
+    return Settings(**own | changes)
 
 
-def configuration(run: Run, row: str, encoder: Backbone) -> FusionConfig:
-    """Configuration of a row under this run's parameters."""
-    own = None if run.p.backbone_frozen else _plain(encoder.encoder.config)
-    return row_config(
-        row,
-        spectral_length=spectral_length(run),
-        frame_dim=encoder.frame_dim,
-        cnn_width=run.p.cnn_width,
-        backbone=own,
-        backbone_layers=run.p.backbone_layers,
-    )
+def configuration(run: Run, row: str, encoder: Backbone, **changes: object) -> FusionConfig:
+    """Configuration of a row under this run's parameters; ``changes`` are arguments of the configuration."""
+    own = {
+        "spectral_length": spectral_length(run),
+        "frame_dim": encoder.frame_dim,
+        "cnn_width": run.p.cnn_width,
+        "backbone": None if run.p.backbone_frozen else encoder_config(encoder),
+        "backbone_layers": run.p.backbone_layers,
+    }
+    return row_config(row, **own | changes)
 
 
 def fit(
     run: Run,
-    row: str,
+    config: FusionConfig,
     encoder: Backbone,
     data: Mapping[str, Materials],
-    name: str | None = None,
-    epochs: int | None = None,
+    name: str,
+    how: Settings | None = None,
 ) -> Fit:
-    """Train a row, its epoch chosen on validation, as :func:`sersupport.training.fit` does.
+    """Train a model, its epoch chosen on validation, as :func:`sersupport.training.fit` does.
 
     Parameters
     ----------
-    run, row, encoder
-        The run, the row of Table VI, and the encoder; a model that is to fine-tune it starts from its weights.
+    run, config, encoder
+        The run, the model, and the encoder from whose weights a model that fine-tunes it starts.
     data : mapping
         Materials by part.
-    name : str, optional
-        Of the model's folder; the row by default.
-    epochs : int, optional
-        Replaces the run's.
+    name : str
+        Of the model's folder.
+    how : Settings, optional
+        The run's by default.
     """
-
-    def make(config: FusionConfig) -> FusionModel:
-        model = FusionModel(config)
-        if model.backbone is not None:
-            model.backbone.load_state_dict(encoder.state_dict())
-        return model
-
-    folder = run.path(f"models/{name or row}")
-    config = configuration(run, row, encoder)
-    return training.fit(config, data["train"], data["validation"], settings(run, epochs), folder, make)
+    folder = run.path(f"models/{name}")
+    return training.fit(config, data["train"], data["validation"], how or settings(run), folder, encoder)
 
 
 def evidence(run: Run) -> claims.Evidence:
@@ -173,5 +164,7 @@ def recogniser(run: Run, row: str, encoder: Backbone) -> Recogniser:
     return Recogniser(FusionModel.from_pretrained(folder).eval(), feature_parameters(run), encoder)
 
 
-def _plain(config: PretrainedConfig) -> dict:
+def encoder_config(encoder: Backbone) -> dict:
+    """Configuration of an encoder that is to be part of a model, as plain values."""
+    config = encoder.encoder.config
     return {**config.to_diff_dict(), "model_type": config.model_type}

@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
 from sersupport import UserError
-from sersupport.cache import digest
+from sersupport.cache import digest, whole
 from sersupport.corpora import CORPORA
 from sersupport.noise import VARIANTS
 
@@ -307,6 +307,28 @@ def thinned(assignment: pd.DataFrame, like: pd.DataFrame, utterances: pd.DataFra
     return assignment[(assignment["split"] != "train") | assignment["utterance"].isin(kept)].reset_index(drop=True)
 
 
+def sample_evenly(utterances: pd.DataFrame, count: int, seed: int = 0) -> pd.DataFrame:
+    """A sample in which every speaker has as many utterances of every class as any other, as far as there are.
+
+    Parameters
+    ----------
+    utterances : pandas.DataFrame
+        Utterance table.
+    count : int
+        Rows wanted; all where there are no more, and with 0.
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table, in its order.
+    """
+    order = utterances["id"].map(lambda name: digest([seed, "sample", name])).sort_values().index
+    turn = utterances.loc[order].groupby(["speaker", "emotion"]).cumcount().sort_values(kind="stable")
+    return utterances.loc[sorted(turn.index[: count or None])]
+
+
 def write(assignment: pd.DataFrame, utterances: pd.DataFrame, protocol: str, path: str | os.PathLike[str]) -> None:
     """Write an assignment as a plain CSV that other projects can use, whole or not at all.
 
@@ -320,12 +342,9 @@ def write(assignment: pd.DataFrame, utterances: pd.DataFrame, protocol: str, pat
         columns={"id": "utterance"}
     )
     table = assignment.merge(known, on="utterance").assign(protocol=protocol)
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
     columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol"]
-    table[columns].to_csv(temporary, index=False)
-    temporary.replace(path)
+    with whole(Path(path)) as temporary:
+        table[columns].to_csv(temporary, index=False)
 
 
 def assert_disjoint(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,7 +20,8 @@ from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
 from sersupport import UserError
-from sersupport.cache import code_version, digest
+from sersupport.backbones import Backbone
+from sersupport.cache import code_version, digest, whole
 from sersupport.corpora import EMOTIONS
 from sersupport.dataset import Materials, MaterialsDataset
 from sersupport.models import fusion, layers
@@ -103,7 +103,7 @@ def fit(
     validation: Materials,
     settings: Settings,
     folder: Path,
-    make_model: Callable[[FusionConfig], FusionModel] = FusionModel,
+    backbone: Backbone | None = None,
 ) -> Fit:
     """Train a model, go on where a killed training stopped, or load the finished one.
 
@@ -117,8 +117,8 @@ def fit(
     folder : Path
         Of this training alone: checkpoints after every epoch, then the model. If it holds one of other data,
         settings or code, that one is replaced.
-    make_model : callable
-        Builds the model from its configuration; for fine-tuning it fills in the pretrained backbone.
+    backbone : Backbone, optional
+        From whose weights a model that fine-tunes its own starts.
 
     Returns
     -------
@@ -130,10 +130,12 @@ def fit(
         If either set is empty.
     """
     for name, part in (("training", train), ("validation", validation)):
-        if len(part) == 0:
-            raise UserError(f"the {name} set is empty: choose another fold or more corpora")
+        if len(part) < (2 if part is train else 1):
+            few = "is empty" if len(part) == 0 else "has a single row"
+            raise UserError(f"the {name} set {few}: choose another fold or more corpora")
     config.class_weights = balanced_class_weights(train.labels)
-    key = _key(config, train, validation, settings)
+    start = backbone.fingerprint if backbone is not None and config.backbone is not None else ""
+    key = _key(config, train, validation, settings, start)
     final, history_path = folder / "model", folder / "history.parquet"
     if _key_in(folder) == key and history_path.exists():
         return Fit(FusionModel.from_pretrained(final).eval(), pd.read_parquet(history_path))
@@ -145,7 +147,9 @@ def fit(
         if not _is_whole(checkpoint):
             shutil.rmtree(checkpoint)
     set_seed(settings.seed)
-    model = make_model(config)
+    model = FusionModel(config)
+    if start:
+        model.backbone.load_state_dict(backbone.state_dict())
     set_standardisation(model, train)
     trainer = Trainer(
         model=model,
@@ -160,15 +164,14 @@ def fit(
     history = _history(trainer.state.log_history)
     model = trainer.model.cpu().eval()
     model.save_pretrained(final)
-    temporary = folder / ".history.parquet"
-    history.to_parquet(temporary)
-    temporary.replace(history_path)  # its presence says that the training is finished
+    with whole(history_path) as temporary:  # its presence says that the training is finished
+        history.to_parquet(temporary)
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     return Fit(model, history)
 
 
-def _key(config: FusionConfig, train: Materials, validation: Materials, settings: Settings) -> str:
+def _key(config: FusionConfig, train: Materials, validation: Materials, settings: Settings, start: str) -> str:
     # the frames stand for a frozen encoder, which the configuration does not name
     sums = [
         [len(part), *([name, str(array.sum(dtype=np.float64))] for name, array in sorted(part.arrays.items()))]
@@ -176,7 +179,7 @@ def _key(config: FusionConfig, train: Materials, validation: Materials, settings
     ]
     rows = [part.recipes.astype(str).values.tolist() for part in (train, validation)]
     # the number of epochs belongs to the key: the learning rate's course depends on it
-    return digest([config.to_dict(), asdict(settings), sums, rows, code_version([fusion, layers])])
+    return digest([config.to_dict(), asdict(settings), sums, rows, start, code_version([fusion, layers])])
 
 
 def _key_in(folder: Path) -> str | None:
@@ -194,7 +197,7 @@ def _is_whole(checkpoint: Path) -> bool:
 
 def _arguments(settings: Settings, folder: Path, n_rows: int) -> TrainingArguments:
     # batch normalisation has no variance over a last batch of one
-    batch_size = next(size for size in itertools.count(settings.batch_size) if n_rows % size != 1)
+    batch_size = next(size for size in itertools.count(max(2, settings.batch_size)) if n_rows % size != 1)
     return TrainingArguments(
         output_dir=str(folder),
         num_train_epochs=settings.epochs,

@@ -198,3 +198,21 @@ def test_activity_does_not_depend_on_level():
 
 def test_silence_is_not_speech():
     assert not speech_active(np.zeros(5_000, dtype="f4"), 16_000).any()
+
+
+def test_a_faint_recording_is_not_all_speech():
+    """librosa takes every frame below an absolute floor for equally loud."""
+    y = np.r_[np.zeros(8_000), tone(200), np.zeros(8_000)].astype("f4")
+    np.testing.assert_array_equal(speech_active(3e-5 * y, 16_000), speech_active(y, 16_000))
+
+
+def test_a_flac_that_does_not_state_its_length_is_named(tmp_path):
+    """As a recorder writes it that streams to a pipe: the number of samples in STREAMINFO is zero."""
+    path = tmp_path / "a.flac"
+    sf.write(path, tone(200), 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match="does not state its length"):
+        load_audio(path, 16_000)

@@ -265,6 +265,12 @@ def test_read_all_finds_every_corpus_by_any_folder_name(data_dir):
     pd.testing.assert_frame_equal(utterances, again)
 
 
+def test_a_corpus_in_two_folders_is_refused(data_dir):
+    (data_dir / "S.A.V.E.E").mkdir()
+    with pytest.raises(UserError, match="both read as SAVEE"):
+        read_all(data_dir, ["savee"])
+
+
 def test_absent_corpora_are_reported(data_dir):
     for name in ("TESS", "Emovo"):
         (data_dir / name).rename(data_dir / f"not {name}")

@@ -135,6 +135,19 @@ def test_deletion_beats_its_control_only_where_the_map_is_right():
     assert alike["salient_muted"] == pytest.approx(alike["control_muted"], abs=0.01)
 
 
+def test_padding_is_no_control():
+    """Half of the clip is padding; a model that hears all of the rest alike leaves no map an advantage."""
+    wave, hop, rng = np.ones(1000, dtype=np.float32), 10, np.random.default_rng(0)
+    wave[500:] = 0
+    saliency = np.r_[np.linspace(1, 2, 51), np.zeros(50)]
+    heard = listens_between(0, 500)
+    found = perturbation.deletion(heard, wave, 0, saliency, hop, rng, controls=40, n_valid=500)
+    assert found["salient_muted"] == pytest.approx(found["control_muted"], abs=0.02)
+    assert perturbation.occlusion(heard, wave, 0, RATE_HZ, 0.1, 0.05, n_valid=500)["end_s"].max() == 0.5
+    flat = perturbation.deletion(heard, wave, 0, np.r_[np.ones(50), np.zeros(51)], hop, rng, n_valid=500)
+    assert flat["whole"] == 1 and np.isnan(flat["salient_muted"])  # flat where there is speech: no frames are chosen
+
+
 def test_top_frames_and_muting():
     np.testing.assert_array_equal(perturbation.top_frames(np.array([0.1, 0.9, 0.5, 0.2]), 0.5), [0, 1, 1, 0])
     quiet = perturbation.muted(np.ones(40), np.array([False, True, False, False]), 10)

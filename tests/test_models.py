@@ -21,7 +21,8 @@ from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
 from sersupport import UserError, backbones, facts
 from sersupport.models import fusion
-from sersupport.models.layers import AttentivePooling, MeanPooling
+from sersupport.models.layers import AttentivePooling, MeanPooling, StatisticsPooling
+from sersupport.run import find_encoder
 
 SMALL = {
     "hidden_size": 16,
@@ -57,7 +58,7 @@ def test_attentive_pooling_is_equations_20_and_21(frames):
     assert (weights[1, 4:] == 0).all()
 
 
-@pytest.mark.parametrize("pooling", [AttentivePooling(5), MeanPooling()])
+@pytest.mark.parametrize("pooling", [AttentivePooling(5), MeanPooling(), StatisticsPooling()])
 def test_padding_changes_nothing(frames, pooling):
     x, mask = frames
     other = x.clone()
@@ -70,6 +71,15 @@ def test_padding_changes_nothing(frames, pooling):
 def test_mean_pooling_is_the_mean(frames):
     x, mask = frames
     torch.testing.assert_close(MeanPooling()(x, mask)[0][1], x[1, :4].mean(dim=0))
+
+
+def test_statistics_pooling_is_mean_and_deviation(frames):
+    x, mask = frames
+    expected = torch.cat([x[1, :4].mean(dim=0), x[1, :4].std(dim=0, unbiased=False)])
+    torch.testing.assert_close(StatisticsPooling()(x, mask)[0][1], expected, atol=1e-4, rtol=1e-4)
+    still = torch.ones(1, 3, 5, requires_grad=True)  # a deviation of zero must still have a slope
+    StatisticsPooling()(still, torch.ones(1, 3, dtype=torch.bool))[0].sum().backward()
+    assert torch.isfinite(still.grad).all()
 
 
 def test_row_c_has_the_printed_size_and_row_a_has_not():
@@ -223,9 +233,10 @@ def test_whisper_slices_its_positions_to_each_clip(tmp_path):
 def test_weights_are_found_beside_the_data(tmp_path):
     folder = save_encoder("whisper", tmp_path / "weights" / "whisper-base-encoder")
     (tmp_path / "data").mkdir()
-    assert backbones.find_folder("openai/whisper-base", tmp_path / "data") == folder
-    assert backbones.find_folder("openai/whisper-small", tmp_path / "data") is None
-    assert backbones.load("openai/whisper-base", [-1], tmp_path / "data").kind == "whisper"
+    assert find_encoder("openai/whisper-base", tmp_path, "data") == folder
+    assert find_encoder(str(folder.relative_to(tmp_path)), tmp_path, "embedded") == folder  # as the project sees it
+    assert find_encoder("openai/whisper-small", tmp_path, "data") is None
+    assert backbones.load(folder, [-1]).kind == "whisper"
 
 
 def test_the_fingerprint_follows_the_weights_and_not_the_clip(tmp_path):

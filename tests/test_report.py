@@ -101,6 +101,8 @@ def test_runs_skips_and_reruns_what_depends_on_a_change(series):
     assert ran(series(seed=5)[1]) == ["01_data", "02_noise"]
     assert json.loads((series.folder / "artefacts/01_data/seed.json").read_text()) == {"seed": 5}
     (series.folder / "artefacts/01_data/seed.json").unlink()  # a lost artefact is made again
+    assert ran(series(seed=5)[1]) == ["01_data"]
+    (series.folder / "artefacts/01_data/seed.json").write_text('{"seed": 6}')  # so is one that others overwrote
     page.write_text("old")
     assert ran(series(seed=5)[1]) == ["01_data"]
     assert page.read_text() != "old"  # and the front page, which shows its costs

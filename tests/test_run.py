@@ -30,6 +30,12 @@ from sersupport.run import Run
         ({"lambda_levels": [0.5, 2.0]}, "lambda_levels.1"),
         ({"corpora": []}, "corpora"),
         ({"cnn_width": 0.0}, "cnn_width"),
+        ({"learning_rate": float("inf")}, "learning_rate"),
+        ({"rows": ["D", "A"]}, "rows = ['D', 'A']: values must rise"),
+        ({"rows": ["B"]}, "add A, C or D"),
+        ({"lambda_levels": [0.5, 0.5]}, "lambda_levels"),
+        ({"variants": ["K = 40", "K = 40"]}, "variants"),
+        ({"bootstrap_samples": 10}, "bootstrap_samples"),
     ],
 )
 def test_unknown_ill_typed_and_out_of_range_parameters_are_named(values, words):
@@ -46,15 +52,16 @@ def test_a_namespace_is_read_and_its_slips_are_found():
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**31 - 1), st.floats(0.001, 1), st.lists(st.sampled_from("ABCD"), min_size=1, max_size=4))
+@given(st.integers(0, 2**31 - 1), st.floats(0.001, 1), st.sets(st.sampled_from("ABCD"), min_size=1))
 def test_valid_values_come_back_unchanged(seed, width, rows):
+    rows = sorted(rows if rows != {"B"} else {"A", "B"})
     values = validated({"seed": seed, "cnn_width": width, "rows": rows}, "here")
     assert (values.seed, values.cnn_width, values.rows) == (seed, width, rows)
 
 
-@pytest.mark.parametrize("text", ["- a list", "a: [1", "just words"])
+@pytest.mark.parametrize("text", ["- a list", "a: [1", "just words", "1: 2", "seed: 2020-99-99", "seed: 0\xe9"])
 def test_a_profile_that_is_no_mapping_is_refused(tmp_path, text):
-    (tmp_path / "p.yaml").write_text(text)
+    (tmp_path / "p.yaml").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match=r"p\.yaml"):
         read_profile(str(tmp_path / "p.yaml"), tmp_path)
 

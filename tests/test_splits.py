@@ -18,6 +18,7 @@ from sersupport.splits import (
     assert_disjoint,
     assign,
     possible,
+    sample_evenly,
     speaker_disjoint,
     speaker_folds,
     thinned,
@@ -308,3 +309,17 @@ def test_an_unknown_utterance_or_protocol_is_refused_in_words():
         assert_disjoint(RAVDESS, rows, "x")
     with pytest.raises(UserError, match="are not in the table, first ravdess/01"):
         assert_disjoint(RAVDESS.iloc[100:], rows)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 200), st.integers(0, 5))
+def test_a_sample_is_even_over_speakers_and_classes(count, seed):
+    some = table({"ravdess": ["01", "02"], "tess": ["OAF"]})
+    sample = sample_evenly(some, count, seed)
+    assert len(sample) == min(count, len(some)) and sample["id"].is_unique and sample.index.is_monotonic_increasing
+    sizes = some.groupby(["speaker", "emotion"]).size()
+    counts = sample.groupby(["speaker", "emotion"]).size().reindex(sizes.index, fill_value=0)
+    open_groups = counts[counts < sizes]
+    assert open_groups.empty or counts.max() - open_groups.min() <= 1
+    assert sample_evenly(some.sample(frac=1, random_state=1), count, seed)["id"].isin(sample["id"]).all()
+    assert len(sample_evenly(some, 0)) == len(some)

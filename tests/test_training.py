@@ -132,16 +132,15 @@ def test_fine_tuning_moves_the_backbone(tmp_path):
         arrays = {"spectral": some.arrays["spectral"], "waves": rng.normal(size=(n, 3200)).astype(np.float32)}
         return Materials(some.recipes, some.labels, arrays | {"n_valid": np.full(n, 3200)})
 
-    def make(config):
-        model = FusionModel(config)
-        model.backbone.load_state_dict(encoder.state_dict())
-        return model
-
     own = {**encoder.encoder.config.to_diff_dict(), "model_type": "wav2vec2"}
     settings = row_config("D", spectral_length=LENGTH, frame_dim=48, cnn_width=0.03, backbone=own)
-    fit = training.fit(settings, waves(14, 0), waves(7, 1), Settings(epochs=1, batch_size=7), tmp_path, make)
+    rows, how = (waves(14, 0), waves(7, 1)), Settings(epochs=1, batch_size=7)
+    fit = training.fit(settings, *rows, how, tmp_path, encoder)
     moved = fit.model.backbone.encoder.feature_projection.projection.weight
     assert not torch.equal(moved, start) and torch.allclose(moved, start, atol=0.05)
+    other = backbones.load(backbones.TINY, [-1], seed=1)
+    again = training.fit(settings, *rows, how, tmp_path, other)  # other weights to start from: another training
+    assert not torch.allclose(again.model.backbone.encoder.feature_projection.projection.weight, moved, atol=0.05)
 
 
 # evaluation ----------------------------------------------------------------------------------------------------------

@@ -11,7 +11,13 @@ Classify = Callable[[np.ndarray], np.ndarray]
 
 
 def occlusion(
-    classify: Classify, wave: np.ndarray, target: int, rate_hz: int, window_s: float = 0.2, hop_s: float = 0.1
+    classify: Classify,
+    wave: np.ndarray,
+    target: int,
+    rate_hz: int,
+    window_s: float = 0.2,
+    hop_s: float = 0.1,
+    n_valid: int | None = None,
 ) -> pd.DataFrame:
     """Fall of the target's probability when a short window is muted, for windows along the clip.
 
@@ -25,6 +31,8 @@ def occlusion(
     rate_hz : int
     window_s, hop_s : float
         Length and step of the muted window, in seconds.
+    n_valid : int, optional
+        Samples before the padding; windows stay within them. All by default.
 
     Returns
     -------
@@ -36,12 +44,13 @@ def occlusion(
     arXiv 2512.18298, section V-A.2, Fig. 3(c).
     """
     window, hop = round(window_s * rate_hz), max(1, round(hop_s * rate_hz))
-    starts = np.arange(0, max(1, len(wave) - window + 1), hop)
+    end = len(wave) if n_valid is None else n_valid
+    starts = np.arange(0, max(1, end - window + 1), hop)
     variants = np.repeat(wave[None], len(starts) + 1, axis=0)
     for row, start in enumerate(starts, start=1):
         variants[row, start : start + window] = 0.0
     probability = classify(variants)[:, target]
-    ends = np.minimum(starts + window, len(wave))
+    ends = np.minimum(starts + window, end)
     return pd.DataFrame(
         {"start_s": starts / rate_hz, "end_s": ends / rate_hz, "drop": probability[0] - probability[1:]}
     )
@@ -73,6 +82,7 @@ def deletion(
     rng: np.random.Generator,
     share: float = 0.2,
     controls: int = 10,
+    n_valid: int | None = None,
 ) -> dict[str, float]:
     """Probability after muting the most salient frames, and after muting as many others.
 
@@ -95,17 +105,25 @@ def deletion(
         Of the frames, in (0, 1).
     controls : int
         Random placements.
+    n_valid : int, optional
+        Samples before the padding, all by default. Frames beyond are neither chosen nor muted as a control: muting
+        silence changes nothing, and the control would seem harmless.
 
     Returns
     -------
     dict
-        ``whole``, ``salient_muted``, ``control_muted`` (mean over the controls): probabilities in [0, 1].
+        ``whole``, ``salient_muted``, ``control_muted`` (mean over the controls): probabilities in [0, 1]; the latter
+        two NaN for a flat map, which chooses no frames.
 
     References
     ----------
     arXiv 2512.18298, Fig. 3(e), which has no control.
     """
-    chosen = top_frames(saliency, share)
+    frames = len(saliency) if n_valid is None else min(len(saliency), -(-n_valid // hop_length))
+    heard = saliency[:frames]
+    if np.ptp(heard) == 0:
+        return {"whole": float(classify(wave[None])[0, target]), "salient_muted": np.nan, "control_muted": np.nan}
+    chosen = top_frames(heard, share)
     shifts = rng.choice(np.arange(1, len(chosen)), size=min(controls, len(chosen) - 1), replace=False)
     masks = [chosen, *(np.roll(chosen, shift) for shift in shifts)]
     waves = np.stack([wave, *(muted(wave, mask, hop_length) for mask in masks)])

@@ -12,12 +12,13 @@ from transformers.utils import ModelOutput
 
 from sersupport import UserError, backbones
 from sersupport.corpora import EMOTIONS
-from sersupport.models.layers import AttentivePooling, MeanPooling
+from sersupport.models.layers import AttentivePooling, MeanPooling, StatisticsPooling
 
 KERNELS = (5, 5, 3)
 FILTERS = (512, 256, 128)
 POOLS = (5, 5, 3)
 POOL_STRIDE = 2
+POOLINGS = ("attentive", "mean", "statistics")
 ROWS = {
     "A": {"temporal": False, "spectral": True, "pooling": "mean"},
     "B": {"temporal": True, "spectral": False, "pooling": "mean"},
@@ -39,8 +40,8 @@ class FusionConfig(PretrainedConfig):
     ----------
     temporal, spectral : bool
         Which branches there are (at least one).
-    pooling : {"attentive", "mean"}
-        Over the temporal branch's frames.
+    pooling : {"attentive", "mean", "statistics"}
+        Over the temporal branch's frames; statistics (mean and deviation) are not the paper's.
     spectral_length : int
         Length L of the serialised descriptors (equation 28).
     frame_dim : int
@@ -77,8 +78,8 @@ class FusionConfig(PretrainedConfig):
     ) -> None:
         if not (temporal or spectral):
             raise UserError("a fusion model needs at least one branch: temporal or spectral")
-        if pooling not in ("attentive", "mean"):
-            raise UserError(f"pooling {pooling!r}: choose attentive or mean")
+        if pooling not in POOLINGS:
+            raise UserError(f"pooling {pooling!r}: choose one of {', '.join(POOLINGS)}")
         self.temporal = temporal
         self.spectral = spectral
         self.pooling = pooling
@@ -97,7 +98,7 @@ class FusionConfig(PretrainedConfig):
         super().__init__(**kwargs)
 
 
-def row_config(row: str, **settings) -> FusionConfig:
+def row_config(row: str, **settings: object) -> FusionConfig:
     """Configuration of a row of Table VI.
 
     Parameters
@@ -105,11 +106,11 @@ def row_config(row: str, **settings) -> FusionConfig:
     row : {"A", "B", "C", "D"}
         A: spectral branch; B: temporal branch; C: both, mean-pooled; D: both, attentive pooling.
     **settings
-        Further arguments of :class:`FusionConfig`.
+        Further arguments of :class:`FusionConfig`, which go before the row's own.
     """
     if row not in ROWS:
         raise UserError(f"row {row!r}: Table VI has rows {', '.join(ROWS)}")
-    return FusionConfig(**ROWS[row], **settings)
+    return FusionConfig(**ROWS[row] | settings)
 
 
 def frames_after_blocks(length: int) -> list[int]:
@@ -197,10 +198,13 @@ class FusionModel(PreTrainedModel):
         if config.temporal:
             if config.backbone is not None:
                 self.backbone = backbones.from_config(config.backbone, config.backbone_layers)
-            self.pooling = AttentivePooling(config.frame_dim) if config.pooling == "attentive" else MeanPooling()
+            if config.pooling == "attentive":
+                self.pooling = AttentivePooling(config.frame_dim)
+            else:
+                self.pooling = StatisticsPooling() if config.pooling == "statistics" else MeanPooling()
             self.register_buffer("frame_mean", torch.zeros(config.frame_dim))
             self.register_buffer("frame_scale", torch.ones(config.frame_dim))
-            fused += config.frame_dim
+            fused += config.frame_dim * (2 if config.pooling == "statistics" else 1)
         if config.spectral:
             self.spectral_encoder = SpectralEncoder(config)
             self.register_buffer("spectral_mean", torch.zeros(config.spectral_length))

@@ -37,6 +37,21 @@ class AttentivePooling(nn.Module):
         return torch.einsum("bt,btd->bd", weights, frames), weights
 
 
+class StatisticsPooling(nn.Module):
+    """Mean and standard deviation over the frames that are not padding, as x-vectors pool them.
+
+    References
+    ----------
+    Snyder et al. (2018), X-vectors: robust DNN embeddings for speaker recognition, ICASSP.
+    """
+
+    def forward(self, frames: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Pool ``frames`` (B, T, D) under ``mask`` (B, T); returns context (B, 2 D) and equal weights (B, T)."""
+        mean, weights = MeanPooling()(frames, mask)
+        variance = torch.einsum("bt,btd->bd", weights, (frames - mean[:, None]) ** 2)
+        return torch.cat([mean, (variance + 1e-8).sqrt()], dim=1), weights  # its slope at zero is infinite
+
+
 class MeanPooling(nn.Module):
     """Mean over the frames that are not padding, with the interface of :class:`AttentivePooling`."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from sersupport.corpora import CORPORA
+
 
 class Speaker(NamedTuple):
     """A synthetic speaker under one of a corpus's speaker codes."""
@@ -47,47 +49,12 @@ SPEAKERS = tuple(
     )
 )
 
-_RAVDESS_TEXTS = ("Kids are talking by the door", "Dogs are sitting by the door")
-_CREMAD_TEXTS = {
-    "IEO": "It's eleven o'clock",
-    "TIE": "That is exactly what happened",
-    "IOM": "I'm on my way to the meeting",
-    "IWW": "I wonder what this is about",
-    "TAI": "The airplane is almost full",
-    "MTI": "Maybe tomorrow it will be cold",
-    "IWL": "I would like a new alarm clock",
-    "ITH": "I think I have a doctor's appointment",
-    "DFA": "Don't forget a jacket",
-    "ITS": "I think I've seen this before",
-    "TSI": "The surface is slick",
-    "WSI": "We'll stop in a couple of minutes",
-}
+_RAVDESS_TEXTS = tuple(CORPORA["ravdess"].texts.values())
+_CREMAD_ORDER = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")
 _TESS_WORDS = (
-    "back",
-    "bar",
-    "base",
-    "bath",
-    "bean",
-    "beg",
-    "bite",
-    "boat",
-    "bone",
-    "book",
-    "burn",
-    "cab",
-    "calm",
-    "came",
-    "cause",
-    "chain",
-    "chair",
-    "chalk",
-    "chat",
-    "check",
-    "cheek",
-    "chief",
-    "choice",
-    "food",
-)
+    "back", "bar", "base", "bath", "bean", "beg", "bite", "boat", "bone", "book", "burn", "cab",
+    "calm", "came", "cause", "chain", "chair", "chalk", "chat", "check", "cheek", "chief", "choice", "food",
+)  # fmt: skip
 _SAVEE_TEXTS = (
     "She had your dark suit in greasy wash water all year",  # its three common sentences, 01 to 03
     "Don't ask me to carry an oily rag like that",
@@ -142,14 +109,14 @@ def _ravdess(speaker: Speaker, first: _First) -> Iterator[Item]:
 
 
 def _cremad(speaker: Speaker, first: _First) -> Iterator[Item]:
-    turn = 2 * int(speaker.code) % len(_CREMAD_TEXTS)  # speakers differ in sentences, emotions of one speaker do not
-    sentences = [*_CREMAD_TEXTS][turn:] + [*_CREMAD_TEXTS][:turn]
+    turn = 2 * int(speaker.code) % len(_CREMAD_ORDER)  # speakers differ in sentences, emotions of one speaker do not
+    sentences = _CREMAD_ORDER[turn:] + _CREMAD_ORDER[:turn]
     for k, (emotion, letters) in enumerate(_CREMAD_CODES.items()):
         for sentence in first(4, sentences):
             graded = sentence == "IEO" and emotion != "neutral"  # the one sentence with levels in CREMA-D
             level = ("LO", "MD", "HI")[(k + int(speaker.code)) % 3] if graded else "XX"
             stem = f"{speaker.code}_{sentence}_{letters}_{level}"
-            yield Item(speaker, stem, emotion, _STRENGTH[level], _CREMAD_TEXTS[sentence])
+            yield Item(speaker, stem, emotion, _STRENGTH[level], CORPORA["cremad"].texts[sentence])
 
 
 def _tess(speaker: Speaker, first: _First) -> Iterator[Item]:
