@@ -159,7 +159,10 @@ class Backbone(nn.Module):
 
 
 def from_config(config: dict, layers: Sequence[int]) -> Backbone:
-    """A backbone of a given configuration with random weights, for ``from_pretrained`` to fill.
+    """A backbone of a given configuration with random weights, for ``from_pretrained`` to fill and to be fine-tuned.
+
+    The convolutions over the waveform stay as they are in training, as in wav2vec 2.0 (Baevski et al. 2020, appendix
+    B); Whisper has none.
 
     Parameters
     ----------
@@ -169,7 +172,10 @@ def from_config(config: dict, layers: Sequence[int]) -> Backbone:
         As for :class:`Backbone`.
     """
     kind = config["model_type"]
-    return Backbone(_CLASSES[kind](AutoConfig.for_model(**config)), layers)
+    backbone = Backbone(_CLASSES[kind](AutoConfig.for_model(**config)), layers)
+    if kind != "whisper":
+        backbone.encoder.feature_extractor._freeze_parameters()  # HubertModel lacks the public name
+    return backbone
 
 
 def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0) -> Backbone:

@@ -52,6 +52,31 @@ def set_style() -> None:
     )
 
 
+def noise_panels(scores: pd.DataFrame, axis: str) -> Figure:
+    """UAR against the level of noise: a panel a noise, a curve a system, chance dotted.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        ``system`` (a row of Table VI), ``noise``, ``level``, ``recall``; as :func:`sersupport.evaluation.summarise`
+        gives them.
+    axis : str
+        Label of the level's axis.
+    """
+    groups = list(scores.groupby("noise", sort=False))
+    rows = -(-len(groups) // 3)
+    figure, axes = plt.subplots(rows, 3, figsize=(10, 2.8 * rows), sharex=True, sharey=True, squeeze=False)
+    for ax, (noise, of_noise) in zip(axes.flat, groups, strict=False):
+        for row, curve in of_noise.groupby("system"):
+            ax.plot(curve["level"], curve["recall"], marker="o", color=ROW_COLOURS[row], label=f"row {row}")
+        ax.axhline(1 / len(EMOTIONS), color="0.5", linestyle=":")
+        ax.set(title=noise.replace("_", " "), ylim=(0, 1), xlabel=axis, ylabel="UAR")
+        ax.set_xticks(of_noise["level"].unique())
+        ax.label_outer()
+    axes.flat[0].legend()
+    return figure
+
+
 def measured(value: float, form: str = ".3f", unit: str = "") -> str:
     """A number that was measured in this run, for prose and tables.
 
