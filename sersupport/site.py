@@ -151,8 +151,9 @@ def _front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[st
     parts = [
         f"# {TITLE}",
         "A notebook series, run from end to end, that rebuilds a published speech emotion recogniser (a pretrained "
-        "transformer's features fused with a convolutional network over acoustic features), puts it under noise, "
-        "opens it up, and says of every claim of four papers whether it comes out.",
+        "transformer's features fused with a convolutional network over acoustic features), puts it under noise "
+        "and under four ways of splitting the data, opens it up, and says of every claim of four papers whether it "
+        "comes out.",
         _raw(_setting(run_folder, parameters)),
         *_headline(run_folder),
         "## Chapters",
