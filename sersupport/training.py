@@ -202,7 +202,7 @@ def _arguments(settings: Settings, folder: Path, n_rows: int) -> TrainingArgumen
         output_dir=str(folder),
         num_train_epochs=settings.epochs,
         per_device_train_batch_size=batch_size,
-        per_device_eval_batch_size=4 * batch_size,
+        per_device_eval_batch_size=batch_size,
         learning_rate=settings.learning_rate,
         weight_decay=settings.weight_decay,
         warmup_steps=settings.warmup_fraction,
@@ -263,7 +263,7 @@ def _history(log: list[dict]) -> pd.DataFrame:
 
 
 @torch.inference_mode()
-def predict(model: FusionModel, materials: Materials, batch_size: int = 256) -> np.ndarray:
+def predict(model: FusionModel, materials: Materials, batch_size: int = 64) -> np.ndarray:
     """Class probabilities, shape (n, 7), in the materials' order."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device).eval()
