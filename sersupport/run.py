@@ -201,9 +201,8 @@ class Run:
             What can be seen.
         """
         markup = plots.figure_html(figure, self._number("figure", name), finding, alt)
-        path = self.path(f"figure-{name}.html")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(markup, encoding="utf-8")
+        with whole(self.path(f"figure-{name}.html")) as temporary:
+            temporary.write_text(markup, encoding="utf-8")
         display(HTML(markup))
 
     def table(

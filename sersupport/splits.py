@@ -24,6 +24,7 @@ KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "speaker-disjoint": ("utterance", "speaker"),
     "speaker-and-text-disjoint": ("utterance", "speaker", "text"),
 })  # fmt: skip
+THINNED = "speaker-disjoint, thinned"  # the control of the ladder's last step, see :func:`thinned`
 TEST_TEXTS = 3  # every third text of a kind is kept for the test where texts are kept apart
 TEXT_DRAWS = 40  # until every part has every class
 FOLDS = 5  # where none are published

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from types import MappingProxyType
 
 import pandas as pd
 
@@ -11,10 +12,9 @@ from sersupport import evaluation, series
 from sersupport.backbones import Backbone
 from sersupport.dataset import Materials, Renderer, materialise
 from sersupport.run import Run
-from sersupport.splits import PARTS, thinned
+from sersupport.splits import PARTS, THINNED, thinned
 
 BASELINE = "baseline"  # the study's own row, trained like its variants
-THINNED = "speaker-disjoint, thinned"
 _SETTINGS = {
     "mean pooling": {"pooling": "mean"},
     "statistics pooling": {"pooling": "statistics"},
@@ -90,17 +90,12 @@ def ladder(
     pandas.DataFrame
         Predictions table with ``protocol`` and ``variant``.
     """
-    config = {"cnn_width": run.p.study_width}
     tables, most = [], None
     for protocol, assignment in assignments.items():
         parts = divided(rows, assignment)
         most = most or len(parts["train"])
-        for seed in run.p.study_seeds:
-            how = series.settings(run, seed=seed, epochs=_epochs(run, most, len(parts["train"])))
-            model = series.configuration(run, run.p.study_row, encoder, **config)
-            fit = series.fit(run, model, encoder, parts, f"ladder/{protocol}-{seed}", how)
-            who = {"protocol": protocol, "fold": run.p.fold, "seed": seed}
-            tables.append(evaluation.predictions_of({run.p.study_row: fit.model}, parts["test"], utterances, **who))
+        who = {"system": run.p.study_row, "protocol": protocol}
+        tables += _trained(run, f"ladder/{protocol}", parts, most, utterances, encoder, who)
     return pd.concat(tables, ignore_index=True).assign(variant=lambda frame: frame["condition"])
 
 
@@ -134,19 +129,37 @@ def variants(
     tables = []
     for name in (BASELINE, *run.p.variants):
         own, changes, factor = _changed(run, name, data, renderer, encoder)
-        for seed in run.p.study_seeds:
-            how = series.settings(run, seed=seed, epochs=_epochs(run, len(data["train"]), len(own["train"])))
-            how = replace(how, learning_rate=how.learning_rate * factor)
-            model = series.configuration(run, run.p.study_row, encoder, **{"cnn_width": run.p.study_width} | changes)
-            fit = series.fit(run, model, encoder, own, f"variants/{name}-{seed}", how)
-            who = {"protocol": "speaker-disjoint", "fold": run.p.fold, "seed": seed}
-            tables.append(evaluation.predictions_of({name: fit.model}, own["test"], utterances, **who))
+        who = {"system": name, "protocol": "speaker-disjoint"}
+        rows = len(data["train"])
+        tables += _trained(run, f"variants/{name}", own, rows, utterances, encoder, who, changes, factor)
     return pd.concat(tables, ignore_index=True)
 
 
-def _epochs(run: Run, rows: int, fewer: int) -> int:
-    """Epochs over ``fewer`` rows with as many steps as the study's epochs over ``rows``."""
-    return max(1, round(run.p.study_epochs * rows / max(fewer, 1)))
+def _trained(
+    run: Run,
+    folder: str,
+    parts: Mapping[str, Materials],
+    rows: int,
+    utterances: pd.DataFrame,
+    encoder: Backbone,
+    who: Mapping[str, str],
+    changes: Mapping[str, object] = MappingProxyType({}),
+    factor: float = 1.0,
+) -> list[pd.DataFrame]:
+    """The study's row, trained for each seed and tested on its test rows.
+
+    It takes as many optimiser steps as the study's epochs over ``rows`` would; ``changes`` are arguments of the
+    configuration, ``factor`` is on the learning rate.
+    """
+    tables = []
+    epochs = max(1, round(run.p.study_epochs * rows / max(len(parts["train"]), 1)))
+    for seed in run.p.study_seeds:
+        how = series.settings(run, seed=seed, epochs=epochs, learning_rate=run.p.learning_rate * factor)
+        config = series.configuration(run, run.p.study_row, encoder, **{"cnn_width": run.p.study_width} | dict(changes))
+        fit = series.fit(run, config, encoder, parts, f"{folder}-{seed}", how)
+        constants = {"protocol": who["protocol"], "fold": run.p.fold, "seed": seed}
+        tables.append(evaluation.predictions_of({who["system"]: fit.model}, parts["test"], utterances, **constants))
+    return tables
 
 
 def _changed(

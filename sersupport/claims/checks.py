@@ -20,6 +20,8 @@ NOT_REPRODUCED = "not reproduced"
 CONTRADICTED = "contradicted by the paper's own numbers"
 NOT_TESTABLE = "not testable here"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTABLE)
+CLEAN, GRID = "05_training/predictions", "06_robustness/predictions"
+SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
 PRINTED = "facts"  # source of what is recomputed from printed numbers
 
 
@@ -122,11 +124,11 @@ class Evidence:
 
     def clean(self) -> pd.DataFrame | None:
         """Predictions of rows A to D on clean test speech."""
-        return self.artefact("05_training/predictions")
+        return self.artefact(CLEAN)
 
     def noisy(self) -> pd.DataFrame | None:
         """Predictions at the λ of Table V, with noise sources that training did not use."""
-        grid = self.artefact("06_robustness/predictions")
+        grid = self.artefact(GRID)
         if grid is None:
             return None
         unseen = grid["noise_part"] == "test" if "noise_part" in grid else True
@@ -150,6 +152,13 @@ def judged(evidence: Evidence, words: str, holds: bool, low: float, high: float,
     if evidence.synthetic:
         return Finding(f"{words}; on synthetic speech, which decides nothing", NOT_TESTABLE, low, high, source)
     return Finding(words, REPRODUCED if holds else NOT_REPRODUCED, low, high, source)
+
+
+def over_speakers(evidence: Evidence, words: str, holds: bool, low: float, high: float, source: str) -> Finding:
+    """The verdict on something whose interval is over speakers: a single one gives none, and decides nothing."""
+    if np.isnan(low):
+        return Finding(f"{words}; one speaker gives no interval", NOT_TESTABLE, source=source)
+    return judged(evidence, words, holds, low, high, source)
 
 
 # printed numbers ------------------------------------------------------------------------------------------------------
@@ -215,9 +224,7 @@ def score(value_pct: float, source: str, metric: str = "accuracy", **where: Any)
     """
 
     def check(evidence: Evidence) -> Finding:
-        name = {"clean": "05_training/predictions"}.get(
-            source, "06_robustness/predictions" if "/" not in source else source
-        )
+        name = SOURCES.get(source, source)
         if source == "grid":
             rows = evidence.noisy()
         else:
@@ -228,10 +235,8 @@ def score(value_pct: float, source: str, metric: str = "accuracy", **where: Any)
         if rows.empty:
             return absent(_wanted(where))
         low, high, words = _interval(rows, evidence, metric)
-        words += f", printed {value_pct:.2f} %"
-        if np.isnan(low):
-            return Finding(f"{words}; one speaker gives no interval", NOT_TESTABLE, source=name)
-        return judged(evidence, words + _leaky(evidence, rows), low <= value_pct / 100 <= high, low, high, name)
+        words += f", printed {value_pct:.2f} %{'' if np.isnan(low) else _leaky(evidence, rows)}"
+        return over_speakers(evidence, words, low <= value_pct / 100 <= high, low, high, name)
 
     return check
 
@@ -252,10 +257,7 @@ def at_least(value_pct: float, select: Callable[[Evidence], pd.DataFrame | None]
         if rows is None or rows.empty:
             return absent(where)
         low, high, words = _interval(rows, evidence, "accuracy")
-        source = "06_robustness/predictions"
-        if np.isnan(low):
-            return Finding(f"{words} in {where}; one speaker gives no interval", NOT_TESTABLE, source=source)
-        return judged(evidence, f"{words} in {where}", high >= value_pct / 100, low, high, source)
+        return over_speakers(evidence, f"{words} in {where}", high >= value_pct / 100, low, high, GRID)
 
     return check
 
@@ -265,15 +267,12 @@ def falls_less(first: str, second: str) -> Check:
 
     def check(evidence: Evidence) -> Finding:
         parts = [evidence.speech(kind) for kind in ("clean", "noisy")]
-        source = "06_robustness/predictions"
         if any(part is None or not {first, second} <= set(part["system"]) for part in parts):
             return absent(f"rows {first} and {second} on clean and noisy speech")
         falls = [part[part["system"] == row] for row in (second, first) for part in parts]
         gap = evaluation.contrast(falls, [1, -1, -1, 1], samples=evidence.samples)
         words = f"fall of {second} − fall of {first}: {_gap(gap)}"
-        if np.isnan(gap["low"]):
-            return Finding(f"{words}; one speaker gives no interval", NOT_TESTABLE, source=source)
-        return judged(evidence, words, gap["low"] > 0, gap["low"], gap["high"], source)
+        return over_speakers(evidence, words, gap["low"] > 0, gap["low"], gap["high"], GRID)
 
     return check
 
@@ -320,14 +319,11 @@ def better(first: str, second: str, speech: str, source: str | None = None) -> C
 
     def check(evidence: Evidence) -> Finding:
         rows = evidence.speech(speech) if source is None else _of_speech(evidence.artefact(source), speech)
-        name = source or ("05_training/predictions" if speech == "clean" else "06_robustness/predictions")
         if rows is None or not {first, second} <= set(rows["system"]):
             return absent(f"systems {first} and {second} on {speech} speech")
         gap = evaluation.paired_difference(rows, first, second, samples=evidence.samples)
         words = f"{first} − {second}, {speech}: {_gap(gap)}"
-        if np.isnan(gap["low"]):
-            return Finding(f"{words}; one speaker gives no interval", NOT_TESTABLE, source=name)
-        return judged(evidence, words, gap["low"] > 0, gap["low"], gap["high"], name)
+        return over_speakers(evidence, words, gap["low"] > 0, gap["low"], gap["high"], source or SOURCES[speech])
 
     return check
 
@@ -351,9 +347,7 @@ def difference_of(
             return absent(f"both sides of: {words}")
         gap = evaluation.difference(*parts, samples=evidence.samples)
         text = f"{words}: {_gap(gap)}"
-        if np.isnan(gap["low"]):
-            return Finding(f"{text}; one speaker gives no interval", NOT_TESTABLE, source=source)
-        return judged(evidence, text, expect(gap["low"], gap["high"]), gap["low"], gap["high"], source)
+        return over_speakers(evidence, text, expect(gap["low"], gap["high"]), gap["low"], gap["high"], source)
 
     return check
 

@@ -28,18 +28,12 @@ from sersupport.claims.checks import (
 from sersupport.corpora import CORPORA
 from sersupport.features import FeatureParameters, index_to_feature
 from sersupport.models.fusion import FusionConfig, FusionModel, count_parameters
+from sersupport.splits import THINNED
 
 FUSION, ATTENTION, HUMPCAT, TRNET = "2512.18298", "2507.03251", "2501.10408", "2404.12979"
 FRAMES = 108  # of 2.5 s at 22,050 Hz and hop 512
 RELATED = "09_related_systems/predictions"
-_KEY_OF = {
-    "TESS": "tess",
-    "CREMA-D": "cremad",
-    "RAVDESS": "ravdess",
-    "SAVEE": "savee",
-    "EMO-DB": "emodb",
-    "EMOVO": "emovo",
-}
+_KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 
 
 _TEXTS = facts.table("claims").set_index("id")
@@ -107,35 +101,17 @@ def _corpora() -> list[Claim]:
         _written("sex-balance", holds(imbalance)),
         _written(
             "no-speaker-overfitting",
-            difference_of(
-                _rung("utterance-grouped"),
-                _rung("speaker-disjoint"),
-                "utterance-grouped − speaker-disjoint, clean",
-                "05_training/ladder",
-                lambda low, high: low <= 0,
-            ),
+            _no_gap("utterance-grouped", "speaker-disjoint", "utterance-grouped − speaker-disjoint, clean"),
         ),
-        _written(
-            "generalises",
-            difference_of(
-                _rung("row-random"),
-                _rung("speaker-disjoint"),
-                "row-random − speaker-disjoint, clean",
-                "05_training/ladder",
-                lambda low, high: low <= 0,
-            ),
-        ),
-        _written(
-            "words-do-not-matter",
-            difference_of(
-                _rung("speaker-disjoint, thinned"),
-                _rung("speaker-and-text-disjoint"),
-                "known − unknown texts, clean",
-                "05_training/ladder",
-                lambda low, high: low <= 0,
-            ),
-        ),
+        _written("generalises", _no_gap("row-random", "speaker-disjoint", "row-random − speaker-disjoint, clean")),
+        _written("words-do-not-matter", _no_gap(THINNED, "speaker-and-text-disjoint", "known − unknown texts, clean")),
     ]
+
+
+def _no_gap(milder: str, stricter: str, words: str) -> Check:
+    """What a claim needs that the stricter protocol should contradict: no fall of UAR that stands clear of zero."""
+    rungs = (_rung(milder), _rung(stricter))
+    return difference_of(*rungs, words, "05_training/ladder", lambda low, high: low <= 0)
 
 
 def _rung(protocol: str, variant: str = "clean"):
