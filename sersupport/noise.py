@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import librosa
@@ -53,8 +54,7 @@ def brown(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.cumsum(white(n, rng))
 
 
-_COLOURS = {"white": white, "pink": pink, "brown": brown}
-COLOURS = tuple(_COLOURS)
+COLOURS = MappingProxyType({"white": white, "pink": pink, "brown": brown})
 
 
 def spectral_slope_db_per_octave(x: np.ndarray, rate_hz: float, band_hz: tuple[float, float] = (50.0, 2000.0)) -> float:
@@ -406,7 +406,7 @@ def render(row: Recipe, clip: np.ndarray, n_valid: int, bank: NoiseBank | None, 
     if row.level_kind == "none":
         return Rendered(clip.astype(np.float32), np.nan, np.nan)
     if row.noise in COLOURS:
-        noise = _COLOURS[row.noise](len(clip), generator(row.seed, "noise"))
+        noise = COLOURS[row.noise](len(clip), generator(row.seed, "noise"))
     else:
         noise = bank.segment(row.recording, row.offset_s, len(clip), rate_hz)
     active = audio.speech_active(clip, rate_hz)

@@ -73,7 +73,7 @@ def test_a_killed_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch)
             if state.epoch >= 2:
                 raise KeyboardInterrupt
 
-    bar = training._Bar
+    bar = training.Bar
     monkeypatch.setattr(training, "_Bar", lambda label: Kill())
     with pytest.raises(KeyboardInterrupt):
         training.fit(config(), *data, SETTINGS, tmp_path / "killed")

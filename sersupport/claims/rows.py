@@ -479,7 +479,7 @@ def _loudest_stationary(evidence: Evidence):
     rows = evidence.noisy()
     if rows is None:
         return None
-    rows = rows[rows["noise"].isin(noise.COLOURS) & (rows["system"] == "D")]
+    rows = rows[rows["noise"].isin(list(noise.COLOURS)) & (rows["system"] == "D")]
     return rows[rows["level"] == rows["level"].max()]
 
 
