@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,30 +21,37 @@ from sersupport import UserError, audio, backbones, noise, training
 from sersupport.backbones import BACKBONE_RATE_HZ, Backbone
 from sersupport.cache import Cache, code_version, digest, whole
 from sersupport.noise import NoiseBank
+from sersupport.splits import STANDARD_FOLDS
 
+MINI_CORPORA = ("ravdess", "tess", "emovo")  # that the encoder in the box was taught with
 FRAME_SAMPLES = 320  # 20 ms at 16 kHz, of teacher and student alike
-UNHEARD = ("01", "04", "10", "11", "12", "14", "20", "21")  # RAVDESS's standard folds 1 and 2: never for teaching
+# test speakers of the first published folds: two of RAVDESS's six, one of TESS's two; never for teaching
+UNHEARD = frozenset(
+    f"{corpus}-{code}"
+    for corpus, folds in (("ravdess", 2), ("tess", 1))
+    for fold in STANDARD_FOLDS[corpus][:folds]
+    for code in fold
+)
 
 
 @dataclass(frozen=True)
 class Shape:
-    """Size of the student, a :class:`transformers.Wav2Vec2Model` with layer-normalised convolutions.
+    """Size of the student, a small :class:`transformers.Wav2Vec2Model`; the rest is as in wav2vec 2.0's base model.
 
     Parameters
     ----------
     channels : int
-        Of each of the seven convolutions.
-    hidden, layers, heads : int
-        Of the transformer; its inner layers are four times as wide as ``hidden``.
-    positional_kernel : int
-        Of the convolution that stands for positions.
+        Of the first convolution; the seven have 1, 2, 4, 4, 8, 8 and 8 times as many, so that the first ones, at
+        thousands of frames a second, do not take most of the time.
+    hidden : int
+        Width of the transformer, a multiple of 16; its inner layers are four times as wide, its heads 64 or less.
+    layers : int
+        Of the transformer.
     """
 
-    channels: int = 128
+    channels: int = 32
     hidden: int = 256
     layers: int = 4
-    heads: int = 4
-    positional_kernel: int = 31
 
 
 @dataclass(frozen=True)
@@ -64,9 +72,9 @@ class Corruption:
         Levels are uniform between minus and plus this.
     """
 
-    noisy: float = 0.5
-    pitched: float = 0.0
-    reverberant: float = 0.0
+    noisy: float = 0.7
+    pitched: float = 0.1
+    reverberant: float = 0.2
     snr_db: tuple[float, float] = (0.0, 20.0)
     semitones: float = 1.0
     rt60_s: tuple[float, float] = (0.1, 0.6)
@@ -75,7 +83,7 @@ class Corruption:
 
 @dataclass(frozen=True)
 class Settings:
-    """How to teach.
+    """How long and how fast to teach.
 
     Parameters
     ----------
@@ -91,22 +99,67 @@ class Settings:
     steps: int = 4000
     batch_size: int = 32
     crop_s: float = 2.0
-    learning_rate: float = 1e-3
+    learning_rate: float = 2e-3
     weight_decay: float = 0.01
     warmup_fraction: float = 0.07
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class Plan:
+    """A whole way of teaching.
+
+    Parameters
+    ----------
+    shape, corruption, settings
+        Of the student, of what it hears, of the optimisation.
+    layers : tuple of int
+        Hidden states of the teacher whose mean is the target.
+    speeds : tuple of float
+        At which every utterance is played; see :func:`listen`.
+    """
+
+    shape: Shape = Shape()
+    corruption: Corruption = Corruption()
+    settings: Settings = Settings()
+    layers: tuple[int, ...] = (-1,)
+    speeds: tuple[float, ...] = (0.9, 1.0, 1.1)
+
+
+def variants(plan: Plan) -> dict[str, Plan]:
+    """What becomes of a plan with one thing changed, by what is changed."""
+    shape, corruption, settings = plan.shape, plan.corruption, plan.settings
+    return {
+        "half the width": replace(plan, shape=replace(shape, hidden=shape.hidden // 2)),
+        "half the depth": replace(plan, shape=replace(shape, layers=max(1, shape.layers // 2))),
+        "twice the depth": replace(plan, shape=replace(shape, layers=2 * shape.layers)),
+        "half the channels": replace(plan, shape=replace(shape, channels=max(1, shape.channels // 2))),
+        "last layer as target": replace(plan, layers=(-1,)),
+        "clean input": replace(plan, corruption=replace(corruption, noisy=0.0, reverberant=0.0)),
+        "noise only": replace(plan, corruption=replace(corruption, pitched=0.0, reverberant=0.0)),
+        "one speed": replace(plan, speeds=(1.0,)),
+        "half the steps": replace(plan, settings=replace(settings, steps=max(1, settings.steps // 2))),
+        "twice the steps": replace(plan, settings=replace(settings, steps=2 * settings.steps)),
+    }
+
+
 def student_config(shape: Shape) -> Wav2Vec2Config:
-    """Configuration of a student that plain ``Wav2Vec2Model.from_pretrained`` loads."""
+    """Configuration of a student that plain ``Wav2Vec2Model.from_pretrained`` loads.
+
+    Raises
+    ------
+    UserError
+        If the width does not fit the convolution over positions, which has 16 groups.
+    """
+    if shape.hidden % 16 or (shape.hidden > 64 and shape.hidden % (shape.hidden // 64)):
+        raise UserError(f"student_hidden {shape.hidden}: must be a multiple of 16 that its heads of 64 divide")
     return Wav2Vec2Config(
         hidden_size=shape.hidden,
         num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
+        num_attention_heads=max(1, shape.hidden // 64),
         intermediate_size=4 * shape.hidden,
-        conv_dim=(shape.channels,) * 7,
-        feat_extract_norm="layer",
-        num_conv_pos_embeddings=shape.positional_kernel,
+        conv_dim=tuple(shape.channels * factor for factor in (1, 2, 4, 4, 8, 8, 8)),
+        num_conv_pos_embeddings=31,  # of the published 128 frames: half a second is enough for short clips
         mask_time_prob=0.0,
         layerdrop=0.0,
         hidden_dropout=0.0,
@@ -128,8 +181,8 @@ class Lesson(nn.Module):
     References
     ----------
     Chang, Yang and Lee (2022), DistilHuBERT, arXiv 2110.01900, equation 1 and Fig. 1, with one prediction head for
-    the mean of several layers. Clean targets for noisy input: Wang et al. (2022), Improving noise robustness of
-    contrastive speech representation learning with speech reconstruction, arXiv 2110.15430.
+    the mean of several layers. Clean targets for noisy and reverberant input: Guimarães et al. (2022), arXiv
+    2211.06562, and (2023), RobustDistiller, arXiv 2302.09437.
     """
 
     def __init__(self, shape: Shape, target_dim: int) -> None:
@@ -137,15 +190,22 @@ class Lesson(nn.Module):
         self.student = Backbone(Wav2Vec2Model(student_config(shape)), [-1])
         self.head = nn.Linear(shape.hidden, target_dim)
 
-    def forward(self, waves: Tensor, targets: Tensor) -> dict[str, Tensor]:
-        """Loss of crops (B, N) against standardised teacher frames (B, T, D)."""
-        lengths = torch.full((len(waves),), waves.shape[1], device=waves.device)
-        frames, _ = self.student(waves, lengths)
-        return {"loss": distillation_loss(self.head(frames), targets[:, : frames.shape[1]])}
+    def forward(self, waves: Tensor, n_valid: Tensor, targets: Tensor) -> dict[str, Tensor]:
+        """Loss of crops (B, N), of which ``n_valid`` samples are not padding, against teacher frames (B, T, D)."""
+        frames, mask = self.student(waves, n_valid)
+        predicted, targets = self.head(frames), targets[:, : frames.shape[1]]
+        return {"loss": distillation_loss(predicted[mask], targets[mask])}
+
+
+def untaught(plan: Plan) -> Backbone:
+    """The student with which :func:`teach` begins, in evaluation mode."""
+    with torch.random.fork_rng():
+        torch.manual_seed(plan.settings.seed)
+        return Backbone(Wav2Vec2Model(student_config(plan.shape)), [-1]).eval()
 
 
 def distillation_loss(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean over frames of L1 distance (a dimension) minus the log-sigmoid of the cosine; both (B, T, D)."""
+    """Mean over frames of L1 distance (a dimension) minus the log-sigmoid of the cosine; both (..., D)."""
     distance = (predicted - target).abs().mean(dim=-1)
     agreement = nn.functional.logsigmoid(nn.functional.cosine_similarity(predicted, target, dim=-1))
     return (distance - agreement).mean()
@@ -179,20 +239,37 @@ class Speech:
         The teacher's, standardised over all frames that are not padding.
     n_frames : np.ndarray of int, shape (n,)
         Frames before the padding.
+    speakers : np.ndarray of str, shape (n,)
     """
 
     waves: np.ndarray
     frames: np.ndarray
     n_frames: np.ndarray
+    speakers: np.ndarray
 
 
 def heard(utterances: pd.DataFrame) -> pd.DataFrame:
-    """The utterances that may be used for teaching: none of RAVDESS's actors of the standard folds 1 and 2."""
-    kept_back = utterances["speaker"].isin([f"ravdess-{code}" for code in UNHEARD])
-    return utterances[~kept_back].reset_index(drop=True)
+    """The utterances that may be used for teaching: those of nobody in :data:`UNHEARD`."""
+    return utterances[~utterances["speaker"].isin(UNHEARD)].reset_index(drop=True)
 
 
-def listen(utterances: pd.DataFrame, teacher: Backbone, cache: Cache, length_s: float = 5.0) -> Speech:
+def known_to_mini(utterances: pd.DataFrame, embedded: bool) -> list[str]:
+    """Speakers whom the encoder in the box heard, without labels, when it was taught.
+
+    Parameters
+    ----------
+    utterances : pandas.DataFrame
+        The utterance table.
+    embedded : bool
+        Whether it is of the embedded corpus, all of whose parts were used.
+    """
+    own = heard(utterances)
+    return sorted(own.loc[embedded | own["corpus"].isin(MINI_CORPORA), "speaker"].unique())
+
+
+def listen(
+    utterances: pd.DataFrame, teacher: Backbone, cache: Cache, speeds: Sequence[float] = (1.0,), length_s: float = 4.0
+) -> Speech:
     """Let the teacher listen to every utterance once, clean.
 
     Parameters
@@ -202,28 +279,36 @@ def listen(utterances: pd.DataFrame, teacher: Backbone, cache: Cache, length_s: 
     teacher : Backbone
         Any encoder with frames of 20 ms.
     cache : Cache
+    speeds : sequence of float
+        Every utterance is played at each: pitch, formants and tempo change together, as if other people had spoken.
     length_s : float
         Utterances are cut or padded to this length.
 
     Raises
     ------
     UserError
-        If an utterance is of an actor who must stay unheard.
+        If an utterance is of a speaker who must stay unheard.
+
+    References
+    ----------
+    Ko et al. (2015), Audio augmentation for speech recognition, Interspeech: speeds of 0.9, 1 and 1.1.
     """
     if len(heard(utterances)) < len(utterances):
-        raise UserError("RAVDESS's actors of the standard folds 1 and 2 must stay unheard: leave them out of teaching")
-    paths = utterances["path"].tolist()
+        raise UserError(f"{', '.join(sorted(UNHEARD))} must stay unheard: leave them out of teaching")
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    takes = [(sha, path, speed) for sha, path in utterances[["sha256", "path"]].to_numpy() for speed in speeds]
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
-        clips = [audio.clip_window(audio.load_audio(path, BACKBONE_RATE_HZ), BACKBONE_RATE_HZ, 0, length_s)
-                 for path in paths[rows]]  # fmt: skip
+        clips = [
+            audio.clip_window(_played(path, speed), BACKBONE_RATE_HZ, 0, length_s) for _, path, speed in takes[rows]
+        ]
         waves, n_valid = np.stack([clip for clip, _ in clips]), torch.tensor([count for _, count in clips])
         with torch.inference_mode():
-            frames, mask = teacher(torch.from_numpy(waves), n_valid)
+            frames, mask = teacher.to(device)(torch.from_numpy(waves).to(device), n_valid.to(device))
         return {
             "waves": waves.astype(np.float16),
-            "frames": frames.numpy().astype(np.float16),
-            "n_frames": mask.sum(dim=1).numpy(),
+            "frames": frames.cpu().numpy().astype(np.float16),
+            "n_frames": mask.sum(dim=1).cpu().numpy(),
         }
 
     describe = {
@@ -231,8 +316,13 @@ def listen(utterances: pd.DataFrame, teacher: Backbone, cache: Cache, length_s: 
         "length_s": length_s,
         "code": code_version([audio, backbones]),
     }
-    arrays = cache.rows("teacher", utterances["sha256"].tolist(), compute, describe, chunk=32)
-    return Speech(arrays["waves"], standardised(arrays["frames"], arrays["n_frames"]), arrays["n_frames"])
+    arrays = cache.rows("teacher", [[sha, speed] for sha, _, speed in takes], compute, describe, chunk=32)
+    frames = standardised(arrays["frames"], arrays["n_frames"])
+    return Speech(arrays["waves"], frames, arrays["n_frames"], utterances["speaker"].repeat(len(speeds)).to_numpy(str))
+
+
+def _played(path: str, speed: float) -> np.ndarray:
+    return audio.resample(audio.load_audio(path, BACKBONE_RATE_HZ), BACKBONE_RATE_HZ * speed, BACKBONE_RATE_HZ)
 
 
 def standardised(frames: np.ndarray, n_frames: np.ndarray) -> np.ndarray:
@@ -243,25 +333,33 @@ def standardised(frames: np.ndarray, n_frames: np.ndarray) -> np.ndarray:
         total, squares = total + valid.sum(axis=0), squares + (valid**2).sum(axis=0)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return ((frames - mean.astype(np.float32)) / deviation.astype(np.float32)).astype(np.float16)
+    return np.stack([((own - mean) / deviation).astype(np.float16) for own in frames])
 
 
 class Lessons(Dataset):
     """Crops, corrupted for the student, with the teacher's frames of the same 20 ms; every draw has its own seed.
+
+    A speaker is drawn in proportion to the square root of what there is of that speaker, then an utterance: else the
+    one speaker of a large corpus would be heard more often than all those of a small one.
 
     Parameters
     ----------
     speech : Speech
     bank : NoiseBank or None
         Its *training* noises are used, beside the three colours; the colours alone without one.
-    corruption : Corruption
-    settings : Settings
-        ``steps`` times ``batch_size`` lessons, ``crop_s`` and ``seed`` are used.
+    plan : Plan
+
+    References
+    ----------
+    Conneau et al. (2020), XLSR, arXiv 2006.13979, section 2: the same with languages.
     """
 
-    def __init__(self, speech: Speech, bank: NoiseBank | None, corruption: Corruption, settings: Settings) -> None:
-        self.speech, self.corruption, self.settings = speech, corruption, settings
-        self.bank = bank
+    def __init__(self, speech: Speech, bank: NoiseBank | None, plan: Plan) -> None:
+        self.speech, self.bank = speech, bank
+        self.corruption, self.settings = plan.corruption, plan.settings
+        speakers, counts = np.unique(speech.speakers, return_counts=True)
+        self.shares = np.sqrt(counts) / np.sqrt(counts).sum()
+        self.rows = [np.flatnonzero(speech.speakers == speaker) for speaker in speakers]
         recorded = bank.choices("train") if bank is not None else {}
         self.noises = {kind: [file for source in sources for file in source] for kind, sources in recorded.items()}
 
@@ -270,13 +368,18 @@ class Lessons(Dataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         rng = noise.generator(self.settings.seed, "lesson", index)
-        row = int(rng.integers(len(self.speech.waves)))
+        row = int(rng.choice(self.rows[rng.choice(len(self.rows), p=self.shares)]))
         length = round(self.settings.crop_s * BACKBONE_RATE_HZ) // FRAME_SAMPLES
         start = int(rng.integers(max(1, int(self.speech.n_frames[row]) - length + 1)))
         samples = slice(start * FRAME_SAMPLES, (start + length) * FRAME_SAMPLES)
         wave = self.corrupted(self.speech.waves[row, samples].astype(np.float32), rng)
         targets = self.speech.frames[row, start : start + length].astype(np.float32)
-        return {"waves": torch.from_numpy(wave), "targets": torch.from_numpy(targets)}
+        n_valid = min(length, int(self.speech.n_frames[row]) - start) * FRAME_SAMPLES
+        return {
+            "waves": torch.from_numpy(wave),
+            "n_valid": torch.tensor(n_valid),
+            "targets": torch.from_numpy(targets),
+        }
 
     def corrupted(self, wave: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """What the student hears of a clean crop (N,)."""
@@ -301,34 +404,27 @@ class Lessons(Dataset):
         return self.bank.segment(recording, offset_s, n, BACKBONE_RATE_HZ)
 
 
-def teach(
-    speech: Speech,
-    bank: NoiseBank | None,
-    folder: Path,
-    shape: Shape | None = None,
-    corruption: Corruption | None = None,
-    settings: Settings | None = None,
-) -> Wav2Vec2Model:
+def teach(speech: Speech, bank: NoiseBank | None, folder: Path, plan: Plan) -> Wav2Vec2Model:
     """Teach a student, go on where a killed lesson stopped, or load the finished one.
 
     Parameters
     ----------
     speech : Speech
-        From :func:`listen`.
+        From :func:`listen`, at the plan's speeds and to the plan's layers.
     bank : NoiseBank or None
     folder : Path
         Of this student alone; one taught otherwise is replaced.
-    shape, corruption, settings
-        Defaults where left out.
+    plan : Plan
 
     Returns
     -------
     transformers.Wav2Vec2Model
         In evaluation mode; ``folder/student`` holds it, ``folder/history.parquet`` its loss.
     """
-    shape, corruption, settings = shape or Shape(), corruption or Corruption(), settings or Settings()
-    key = digest([asdict(shape), asdict(corruption), asdict(settings), len(speech.waves),
-                  str(speech.frames.sum(dtype=np.float64)), bank.fingerprint() if bank else ""])  # fmt: skip
+    shape, settings = plan.shape, plan.settings
+    heard_sums = [len(speech.waves), str(speech.waves.sum(dtype=np.float64)), str(speech.frames.sum(dtype=np.float64))]
+    noises = bank.fingerprint() if bank else ""
+    key = digest([asdict(plan), heard_sums, noises, code_version([noise, sys.modules[__name__]])])
     if training.prepared(folder, key):
         return Wav2Vec2Model.from_pretrained(folder / "student").eval()
     set_seed(settings.seed)
@@ -336,7 +432,7 @@ def teach(
     trainer = Trainer(
         model=lesson,
         args=_arguments(settings, folder),
-        train_dataset=Lessons(speech, bank, corruption, settings),
+        train_dataset=Lessons(speech, bank, plan),
         callbacks=[training.Bar(folder.name)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -372,13 +468,3 @@ def _arguments(settings: Settings, folder: Path) -> TrainingArguments:
         report_to="none",
         disable_tqdm=True,
     )
-
-
-def frozen_features(encoder: Backbone, waves: Sequence[np.ndarray]) -> np.ndarray:
-    """Mean over time of an encoder's frames, shape (n, D), for clips at 16 kHz of any length."""
-    rows = []
-    with torch.inference_mode():
-        for wave in waves:
-            frames, mask = encoder(torch.from_numpy(wave)[None], torch.tensor([len(wave)]))
-            rows.append(frames[0, mask[0]].mean(dim=0).numpy())
-    return np.stack(rows)

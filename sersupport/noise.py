@@ -155,7 +155,7 @@ def _check_lengths(speech: np.ndarray, noise: np.ndarray) -> None:
         raise UserError(f"speech {speech.shape} and noise {noise.shape} must be 1-D and as long; align them")
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def _decoded(path: str, rate_hz: int) -> np.ndarray:
     y = audio.load_audio(path, rate_hz)
     y.flags.writeable = False  # shared by all who ask for it
@@ -277,6 +277,11 @@ def generator(seed: int, *key: object) -> np.random.Generator:
 def clean(utterances: pd.DataFrame) -> pd.DataFrame:
     """Recipes (columns of :class:`Recipe`) that leave each utterance of the table as it is."""
     return _table(Recipe(utterance, "clean", "clean") for utterance in utterances["id"])
+
+
+def environmental(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of recipes or predictions that are clean or hold environmental noise."""
+    return rows[rows["noise"].isin(ENVIRONMENTS) | (rows["condition"] == "clean")]
 
 
 def draw_quadruplet(

@@ -43,6 +43,19 @@ Rows = Annotated[list[Row], Field(min_length=1), AfterValidator(_rising), AfterV
 Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
 Ratios = Annotated[list[Decibels], Field(min_length=2), AfterValidator(_rising)]
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
+Layers = Annotated[list[int], Field(min_length=1)]
+Lesson = Literal[
+    "half the width",
+    "half the depth",
+    "twice the depth",
+    "half the channels",
+    "last layer as target",
+    "clean input",
+    "noise only",
+    "one speed",
+    "half the steps",
+    "twice the steps",
+]
 Variant = Literal[
     "mean pooling",
     "statistics pooling",
@@ -85,8 +98,8 @@ class Parameters(BaseModel):
     test_utterances: Annotated[int, Field(ge=0)] = 0  # 0: all
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
-    backbone: str = "tiny-wav2vec2"
-    backbone_layers: Annotated[list[int], Field(min_length=1)] = [-1]
+    backbone: str = "w2v2-mini"
+    backbone_layers: Layers = [-1]
     backbone_frozen: bool = True
     cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
     rows: Rows = ["A", "B", "C", "D"]
@@ -112,6 +125,16 @@ class Parameters(BaseModel):
         "half width",
         "fine-tuned",
     ]
+    # encoders: which are compared, with their layers, and how one teaches another
+    encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "w2v2-mini-untrained": [-1]}
+    teacher: str = "w2v2-mini"
+    teacher_layers: Layers = [-1]
+    student_channels: Count = 8
+    student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
+    student_layers: Count = 2
+    lesson_steps: Annotated[int, Field(ge=10)] = 40
+    lesson_batch_size: Count = 8
+    lesson_variants: Annotated[list[Lesson], AfterValidator(_each_once)] = ["clean input"]
     # evaluation and explanation
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     xai_utterances: Count = 12

@@ -109,8 +109,9 @@ def plan(parameters: Parameters, root: Path, notebooks: Path, names: Sequence[st
     """
     known = parameters.model_dump()
     versions = {name: version for name, version in provenance().items() if name != "machine"}
-    encoder = find_encoder(parameters.backbone, root, parameters.data_dir)
-    before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir), stamps(encoder)]
+    named = sorted({parameters.backbone, parameters.teacher, *parameters.encoders})
+    encoders = [stamps(find_encoder(name, root, parameters.data_dir)) for name in named]
+    before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir), encoders]
     steps = []
     for name in names:
         source = notebooks / f"{name}.ipynb"

@@ -8,16 +8,22 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from sersupport import evaluation, series
+from sersupport import UserError, distill, evaluation, noise, probe, series
 from sersupport.backbones import Backbone
 from sersupport.dataset import Materials, Renderer, materialise
+from sersupport.noise import NoiseBank
 from sersupport.run import Run
 from sersupport.splits import PARTS, THINNED, thinned
 
-BASELINE = "baseline"  # the study's own row, trained like its variants
+BASELINE = "baseline"  # what is trained like its variants, with nothing changed
+UNTAUGHT = "before teaching"
+PROBE = "linear probe"
 _SETTINGS = {
     "mean pooling": {"pooling": "mean"},
     "statistics pooling": {"pooling": "statistics"},
+}
+_ROWS = {
+    row: {"temporal": True, "spectral": row == "D", "pooling": "attentive", "backbone": None} for row in ("B", "D")
 }
 _WIDTH = {"half width": 0.5, "double width": 2.0}
 _LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", "clean rows only": "noisy|pitched"}
@@ -124,7 +130,7 @@ def variants(
     Returns
     -------
     pandas.DataFrame
-        Predictions table, ``system`` being the variant or :data:`BASELINE`.
+        Predictions table with ``speech`` (clean, noisy), ``system`` being the variant or :data:`BASELINE`.
     """
     tables = []
     for name in (BASELINE, *run.p.variants):
@@ -132,7 +138,7 @@ def variants(
         who = {"system": name, "protocol": "speaker-disjoint"}
         rows = len(data["train"])
         tables += _trained(run, f"variants/{name}", own, rows, utterances, encoder, who, changes, factor)
-    return pd.concat(tables, ignore_index=True)
+    return _by_speech(tables)
 
 
 def _trained(
@@ -187,3 +193,131 @@ def _changed(
         # what is pretrained would be lost at the rate at which the head learns from nothing
         return waves, {"backbone": series.encoder_config(encoder)}, 0.1
     return data, _SETTINGS.get(name, {}), 1.0
+
+
+def encoders(
+    run: Run,
+    recipes: Mapping[str, pd.DataFrame],
+    utterances: pd.DataFrame,
+    renderer: Renderer,
+    here: Mapping[str, Backbone],
+) -> pd.DataFrame:
+    """Classify the same test rows with each encoder frozen: by a linear probe, and by rows B and D of the ablation.
+
+    Parameters
+    ----------
+    run : Run
+    recipes : mapping
+        Recipes by part. The probe is trained on the clean training rows, rows B and D on all of them.
+    utterances : pandas.DataFrame
+        The utterance table.
+    renderer : Renderer
+    here : mapping
+        Encoders by name, see :func:`sersupport.series.encoders`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions table with ``encoder`` and ``speech`` (clean, noisy), ``system`` being :data:`PROBE` or the row.
+    """
+    tables = []
+    for name, encoder in here.items():
+        data = {part: series.materials(run, rows, renderer, encoder, frozen=True) for part, rows in recipes.items()}
+        clean = data["train"].select((data["train"].recipes["condition"] == "clean").to_numpy())
+        constants = {"protocol": "speaker-disjoint", "fold": run.p.fold, "seed": run.p.seed}
+        own = [probe.predictions(clean, data["test"], utterances, system=PROBE, **constants)]
+        for row, changes in _ROWS.items():
+            who = {"system": row, "protocol": "speaker-disjoint"}
+            folder = f"encoders/{name.replace('/', '--')}/{row}"
+            own += _trained(run, folder, data, len(data["train"]), utterances, encoder, who, changes)
+        tables += [table.assign(encoder=name) for table in own]
+    return _by_speech(tables)
+
+
+def _by_speech(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    rows = pd.concat(tables, ignore_index=True)
+    return rows.assign(speech=rows["condition"].where(rows["condition"] == "clean", "noisy"))
+
+
+def students(run: Run, bank: NoiseBank) -> dict[str, Backbone]:
+    """Teach a student by the run's plan, and one by each of its variants; those that are finished are loaded.
+
+    Parameters
+    ----------
+    run : Run
+    bank : NoiseBank
+
+    Returns
+    -------
+    dict of str to Backbone
+        By :data:`UNTAUGHT` (before the first lesson), :data:`BASELINE` or variant.
+    """
+    plan, utterances = series.plan(run), series.lesson_utterances(run)
+    changed = distill.variants(plan)
+    plans = {BASELINE: plan} | {name: changed[name] for name in run.p.lesson_variants}
+    taught = {UNTAUGHT: distill.untaught(plan)}
+    for name, own in plans.items():
+        teacher = series.encoder(run, run.p.teacher, own.layers)
+        speech = distill.listen(utterances, teacher, run.cache, own.speeds)
+        taught[name] = Backbone(distill.teach(speech, bank, run.path(f"models/{name}"), own), [-1])
+    return taught
+
+
+def corpus_to_probe(utterances: pd.DataFrame) -> pd.DataFrame:
+    """Utterances of the corpus with the most speakers who may, and who may not, be heard in teaching.
+
+    Raises
+    ------
+    UserError
+        If there is nobody who may be heard.
+    """
+    sizes = {}
+    for name, rows in utterances.groupby("corpus", sort=False):
+        heard = distill.heard(rows)["speaker"].nunique()
+        sizes[name] = min(heard, rows["speaker"].nunique() - heard), heard
+    name = max(sizes, key=sizes.get)
+    if sizes[name][1] == 0:
+        raise UserError("every speaker of this run must stay unheard in teaching: add corpora or speakers")
+    return utterances[utterances["corpus"] == name]
+
+
+def probed(
+    run: Run, encoders: Mapping[str, Backbone], utterances: pd.DataFrame, renderer: Renderer, snr_db: float = 10.0
+) -> pd.DataFrame:
+    """Linear probes of encoders on one corpus, trained on clean speech of the speakers whom students may hear.
+
+    Parameters
+    ----------
+    run : Run
+    encoders : mapping
+        By name.
+    utterances : pandas.DataFrame
+        Utterances of the corpus.
+    renderer : Renderer
+    snr_db : float
+        Of the environmental noise, from the test sources, in which each clip is classified besides.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions table with ``speech`` (clean, noisy), ``system`` being the encoder, ``protocol`` "heard" (each of
+        those speakers by a probe trained on the others: for choosing among students) or "unheard" (for reporting).
+    """
+    noisy = noise.grid(
+        utterances, renderer.bank, noise.ENVIRONMENTS, [snr_db], "snr", run.p.seed, clip_length_s=run.p.clip_length_s
+    )
+    recipes = pd.concat([noise.clean(utterances), noisy], ignore_index=True)
+    heard = recipes["utterance"].isin(distill.heard(utterances)["id"]).to_numpy()
+    clean = (recipes["condition"] == "clean").to_numpy()
+    speakers = utterances.set_index("id")["speaker"]
+    tables = []
+    for name, encoder in encoders.items():
+        rows = series.materials(run, recipes, renderer, encoder, frozen=True)
+        constants = {"system": name, "fold": 0, "seed": run.p.seed}
+        train, own = rows.select(heard & clean), rows.select(heard)
+        if speakers[train.recipes["utterance"]].nunique() > 1:
+            tables.append(probe.cross_validated(train, own, speakers, utterances, protocol="heard", **constants))
+        if not heard.all():
+            others = rows.select(~heard)
+            tables.append(probe.predictions(train, others, utterances, protocol="unheard", **constants))
+    return _by_speech(tables)
