@@ -279,9 +279,9 @@ def clean(utterances: pd.DataFrame) -> pd.DataFrame:
     return _table(Recipe(utterance, "clean", "clean") for utterance in utterances["id"])
 
 
-def environmental(rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows of recipes or predictions that are clean or hold environmental noise."""
-    return rows[rows["noise"].isin(ENVIRONMENTS) | (rows["condition"] == "clean")]
+def environmental(rows: pd.DataFrame) -> np.ndarray:
+    """Which rows of recipes or predictions are clean or hold environmental noise, bool (n,)."""
+    return (rows["noise"].isin(ENVIRONMENTS) | (rows["condition"] == "clean")).to_numpy()
 
 
 def draw_quadruplet(

@@ -94,7 +94,7 @@ class Parameters(BaseModel):
     lambda_max: Level = 0.75
     lambda_levels: Levels = [0.25, 0.5, 0.75]
     snr_levels_db: Ratios = [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
-    snr_utterances: Count = 21
+    snr_utterances: Count = 14
     test_utterances: Annotated[int, Field(ge=0)] = 0  # 0: all
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
@@ -106,7 +106,7 @@ class Parameters(BaseModel):
     # training
     seed: Seed = 0
     fold: Annotated[int, Field(ge=0)] = 1
-    epochs: Count = 10
+    epochs: Count = 9
     batch_size: Count = 64
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
@@ -123,7 +123,6 @@ class Parameters(BaseModel):
         "no noisy rows",
         "clean rows only",
         "half width",
-        "fine-tuned",
     ]
     # encoders: which are compared, with their layers, and how one teaches another
     encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "w2v2-mini-untrained": [-1]}

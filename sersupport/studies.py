@@ -208,7 +208,8 @@ def encoders(
     ----------
     run : Run
     recipes : mapping
-        Recipes by part. The probe is trained on the clean training rows, rows B and D on all of them.
+        Recipes by part. The probe is trained on the clean training rows, rows B and D on all of them; tested are the
+        clean rows and those with environmental noise.
     utterances : pandas.DataFrame
         The utterance table.
     renderer : Renderer
@@ -223,6 +224,7 @@ def encoders(
     tables = []
     for name, encoder in here.items():
         data = {part: series.materials(run, rows, renderer, encoder, frozen=True) for part, rows in recipes.items()}
+        data["test"] = data["test"].select(noise.environmental(recipes["test"]))
         clean = data["train"].select((data["train"].recipes["condition"] == "clean").to_numpy())
         constants = {"protocol": "speaker-disjoint", "fold": run.p.fold, "seed": run.p.seed}
         own = [probe.predictions(clean, data["test"], utterances, system=PROBE, **constants)]

@@ -161,7 +161,7 @@ def embedded(tmp_path) -> tuple[SimpleNamespace, pd.DataFrame, object]:
     table = corpora.read_all(folder, ["ravdess", "tess"])[0]
     short = PARAMETERS.model_copy(
         update={
-            "clip_length_s": 1.0,
+            "clip_length_s": 2.5,
             "teacher": backbones.TINY,
             "lesson_steps": 10,
             "lesson_variants": ["one speed", "last layer as target"],
@@ -176,7 +176,7 @@ def embedded(tmp_path) -> tuple[SimpleNamespace, pd.DataFrame, object]:
     run = SimpleNamespace(p=short, root=tmp_path, build=tmp_path, cache=Cache(tmp_path / "cache"))
     run.path, run.load = lambda name: tmp_path / "run" / name, lambda name: table
     bank = noise.NoiseBank.from_folder(folder / "noise", ["embedded-test"])
-    return run, table, Renderer(table, bank, Window(0.3, 1.0))
+    return run, table, Renderer(table, bank, Window(0.3, 2.5))
 
 
 def test_students_are_taught_each_by_its_own_plan_and_probed(tmp_path, monkeypatch):
@@ -203,7 +203,7 @@ def test_encoders_are_compared_on_the_same_rows_and_the_absent_are_named(tmp_pat
     assert list(here) == [backbones.TINY] and "nobody/none" in absent["nobody/none"]
     part = np.where(table["speaker"].isin(["ravdess-08", "tess-YAF"]), "train", "test")
     recipes = {
-        "train": noise.draw_quadruplet(table[part == "train"], renderer.bank, 0, clip_length_s=1.0),
+        "train": noise.draw_quadruplet(table[part == "train"], renderer.bank, 0, clip_length_s=2.5),
         "validation": noise.clean(table[part == "train"]),
         "test": noise.clean(table[part == "test"]),
     }
