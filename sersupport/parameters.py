@@ -125,12 +125,16 @@ class Parameters(BaseModel):
         "half width",
     ]
     # encoders: which are compared, with their layers, and how one teaches another
-    encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "w2v2-mini-untrained": [-1]}
+    encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
+    encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
     teacher: str = "w2v2-mini"
     teacher_layers: Layers = [-1]
     student_channels: Count = 8
     student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
     student_layers: Count = 2
+    lesson_speeds: Annotated[
+        list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1), AfterValidator(_rising)
+    ] = [1.0]
     lesson_steps: Annotated[int, Field(ge=10)] = 40
     lesson_batch_size: Count = 8
     lesson_variants: Annotated[list[Lesson], AfterValidator(_each_once)] = ["clean input"]

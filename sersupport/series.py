@@ -90,7 +90,8 @@ def plan(run: Run) -> Plan:
     """How this run's student is taught."""
     shape = Shape(run.p.student_channels, run.p.student_hidden, run.p.student_layers)
     settings = distill.Settings(steps=run.p.lesson_steps, batch_size=run.p.lesson_batch_size, seed=run.p.seed)
-    return Plan(shape=shape, settings=settings, layers=tuple(run.p.teacher_layers))
+    speeds = tuple(run.p.lesson_speeds)
+    return Plan(shape=shape, settings=settings, layers=tuple(run.p.teacher_layers), speeds=speeds)
 
 
 def clip_samples(run: Run) -> int:

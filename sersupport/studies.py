@@ -22,9 +22,6 @@ _SETTINGS = {
     "mean pooling": {"pooling": "mean"},
     "statistics pooling": {"pooling": "statistics"},
 }
-_ROWS = {
-    row: {"temporal": True, "spectral": row == "D", "pooling": "attentive", "backbone": None} for row in ("B", "D")
-}
 _WIDTH = {"half width": 0.5, "double width": 2.0}
 _LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", "clean rows only": "noisy|pitched"}
 # what a protocol takes away from the one before it
@@ -100,7 +97,7 @@ def ladder(
     for protocol, assignment in assignments.items():
         parts = divided(rows, assignment)
         most = most or len(parts["train"])
-        who = {"system": run.p.study_row, "protocol": protocol}
+        who = {"system": run.p.study_row, "row": run.p.study_row, "protocol": protocol}
         tables += _trained(run, f"ladder/{protocol}", parts, most, utterances, encoder, who)
     return pd.concat(tables, ignore_index=True).assign(variant=lambda frame: frame["condition"])
 
@@ -135,7 +132,7 @@ def variants(
     tables = []
     for name in (BASELINE, *run.p.variants):
         own, changes, factor = _changed(run, name, data, renderer, encoder)
-        who = {"system": name, "protocol": "speaker-disjoint"}
+        who = {"system": name, "row": run.p.study_row, "protocol": "speaker-disjoint"}
         rows = len(data["train"])
         tables += _trained(run, f"variants/{name}", own, rows, utterances, encoder, who, changes, factor)
     return _by_speech(tables)
@@ -152,7 +149,7 @@ def _trained(
     changes: Mapping[str, object] = MappingProxyType({}),
     factor: float = 1.0,
 ) -> list[pd.DataFrame]:
-    """The study's row, trained for each seed and tested on its test rows.
+    """A row (``who["row"]``), trained for each of the study's seeds and tested on its test rows.
 
     It takes as many optimiser steps as the study's epochs over ``rows`` would; ``changes`` are arguments of the
     configuration, ``factor`` is on the learning rate.
@@ -161,7 +158,7 @@ def _trained(
     epochs = max(1, round(run.p.study_epochs * rows / max(len(parts["train"]), 1)))
     for seed in run.p.study_seeds:
         how = series.settings(run, seed=seed, epochs=epochs, learning_rate=run.p.learning_rate * factor)
-        config = series.configuration(run, run.p.study_row, encoder, **{"cnn_width": run.p.study_width} | dict(changes))
+        config = series.configuration(run, who["row"], encoder, **{"cnn_width": run.p.study_width} | dict(changes))
         fit = series.fit(run, config, encoder, parts, f"{folder}-{seed}", how)
         constants = {"protocol": who["protocol"], "fold": run.p.fold, "seed": seed}
         tables.append(evaluation.predictions_of({who["system"]: fit.model}, parts["test"], utterances, **constants))
@@ -202,13 +199,13 @@ def encoders(
     renderer: Renderer,
     here: Mapping[str, Backbone],
 ) -> pd.DataFrame:
-    """Classify the same test rows with each encoder frozen: by a linear probe, and by rows B and D of the ablation.
+    """Classify the same test rows with each encoder frozen: by a linear probe, and by rows of the ablation.
 
     Parameters
     ----------
     run : Run
     recipes : mapping
-        Recipes by part. The probe is trained on the clean training rows, rows B and D on all of them; tested are the
+        Recipes by part. The probe is trained on the clean training rows, the rows on all of them; tested are the
         clean rows and those with environmental noise.
     utterances : pandas.DataFrame
         The utterance table.
@@ -228,10 +225,10 @@ def encoders(
         clean = data["train"].select((data["train"].recipes["condition"] == "clean").to_numpy())
         constants = {"protocol": "speaker-disjoint", "fold": run.p.fold, "seed": run.p.seed}
         own = [probe.predictions(clean, data["test"], utterances, system=PROBE, **constants)]
-        for row, changes in _ROWS.items():
-            who = {"system": row, "protocol": "speaker-disjoint"}
+        for row in run.p.encoder_rows:
+            who = {"system": row, "row": row, "protocol": "speaker-disjoint"}
             folder = f"encoders/{name.replace('/', '--')}/{row}"
-            own += _trained(run, folder, data, len(data["train"]), utterances, encoder, who, changes)
+            own += _trained(run, folder, data, len(data["train"]), utterances, encoder, who, {"backbone": None})
         tables += [table.assign(encoder=name) for table in own]
     return _by_speech(tables)
 

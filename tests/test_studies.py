@@ -166,6 +166,8 @@ def embedded(tmp_path) -> tuple[SimpleNamespace, pd.DataFrame, object]:
             "lesson_steps": 10,
             "lesson_variants": ["one speed", "last layer as target"],
             "teacher_layers": [1],
+            "lesson_speeds": [0.9, 1.0, 1.1],
+            "encoder_rows": ["B", "D"],
             "student_channels": 4,
             "student_hidden": 16,
             "student_layers": 1,
