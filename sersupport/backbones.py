@@ -8,6 +8,7 @@ from functools import cached_property
 from os import PathLike
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import (
@@ -123,6 +124,27 @@ class Backbone(nn.Module):
         frames = torch.stack([states[layer] for layer in self.layers]).mean(dim=0)
         lengths = self.n_frames(n_valid).clamp(min=1, max=frames.shape[1])
         return frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
+
+    @torch.inference_mode()
+    def encode(self, waves: np.ndarray, n_valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode a batch on the GPU where there is one, without gradients.
+
+        Parameters
+        ----------
+        waves : np.ndarray of float32, shape (B, N)
+            16 kHz, zero-padded on the right.
+        n_valid : np.ndarray of int, shape (B,)
+            Samples before the padding.
+
+        Returns
+        -------
+        frames : np.ndarray of float32, shape (B, T, D)
+        n_frames : np.ndarray of int, shape (B,)
+            Frames before the padding.
+        """
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        frames, mask = self.to(device)(torch.from_numpy(waves).to(device), torch.from_numpy(n_valid).to(device))
+        return frames.cpu().numpy(), mask.sum(dim=1).cpu().numpy()
 
     def _wav2vec2_states(self, waves: Tensor, n_valid: Tensor) -> tuple[Tensor, ...]:
         sample_mask = torch.arange(waves.shape[1], device=waves.device) < n_valid[:, None]

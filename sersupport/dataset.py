@@ -177,16 +177,14 @@ def encode(
     n_slow = np.round(n_valid * (rate / audio.RATE_HZ)).astype(np.int64).clip(max=slow.shape[1])
     if not frozen:
         return arrays | {"waves": slow, "n_valid": n_slow}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.inference_mode():
-        frames, mask = backbone.to(device)(torch.from_numpy(slow).to(device), torch.from_numpy(n_slow).to(device))
-    return arrays | {"frames": frames.cpu().numpy(), "n_frames": mask.sum(dim=1).cpu().numpy()}
+    frames, n_frames = backbone.encode(slow, n_slow)
+    return arrays | {"frames": frames, "n_frames": n_frames}
 
 
 def materialise(
     renderer: Renderer,
     recipes: pd.DataFrame,
-    parameters: FeatureParameters,
+    parameters: FeatureParameters | None,
     backbone: backbones.Backbone | None,
     cache: Cache,
     frozen: bool = True,
@@ -197,8 +195,8 @@ def materialise(
     ----------
     renderer : Renderer
     recipes : pandas.DataFrame
-    parameters : FeatureParameters
-        Of the handcrafted descriptors.
+    parameters : FeatureParameters or None
+        Of the handcrafted descriptors; without them there are none.
     backbone : Backbone or None
         Run once over every sample where it is frozen; else the samples at its rate are kept instead. Without one
         there are descriptors only.
@@ -216,7 +214,7 @@ def materialise(
         return arrays
 
     describe = renderer.describe() | {
-        "features": asdict(parameters),
+        "features": asdict(parameters) if parameters else None,
         "backbone": [backbone.fingerprint, list(backbone.layers), frozen] if backbone else None,
         "branches": code_version([features, backbones]),
     }

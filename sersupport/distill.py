@@ -174,7 +174,8 @@ class Lesson(nn.Module):
 
     Parameters
     ----------
-    shape : Shape
+    student : Backbone
+        From :func:`untaught`.
     target_dim : int
         Dimension of the teacher's frames.
 
@@ -185,10 +186,10 @@ class Lesson(nn.Module):
     2211.06562, and (2023), RobustDistiller, arXiv 2302.09437.
     """
 
-    def __init__(self, shape: Shape, target_dim: int) -> None:
+    def __init__(self, student: Backbone, target_dim: int) -> None:
         super().__init__()
-        self.student = Backbone(Wav2Vec2Model(student_config(shape)), [-1])
-        self.head = nn.Linear(shape.hidden, target_dim)
+        self.student = student
+        self.head = nn.Linear(student.frame_dim, target_dim)
 
     def forward(self, waves: Tensor, n_valid: Tensor, targets: Tensor) -> dict[str, Tensor]:
         """Loss of crops (B, N), of which ``n_valid`` samples are not padding, against teacher frames (B, T, D)."""
@@ -197,11 +198,32 @@ class Lesson(nn.Module):
         return {"loss": distillation_loss(predicted[mask], targets[mask])}
 
 
-def untaught(plan: Plan) -> Backbone:
-    """The student with which :func:`teach` begins, in evaluation mode."""
+def untaught(plan: Plan, start: Backbone | None = None) -> Backbone:
+    """The student with which :func:`teach` begins, in evaluation mode.
+
+    Parameters
+    ----------
+    plan : Plan
+    start : Backbone, optional
+        A student of the plan's shape that is to be taught further; without one the weights are random.
+
+    Raises
+    ------
+    UserError
+        If the shapes differ.
+    """
     with torch.random.fork_rng():
         torch.manual_seed(plan.settings.seed)
-        return Backbone(Wav2Vec2Model(student_config(plan.shape)), [-1]).eval()
+        student = Wav2Vec2Model(student_config(plan.shape))
+    if start is not None:
+        try:
+            student.load_state_dict(start.encoder.state_dict())
+        except RuntimeError:
+            raise UserError(
+                f"student_start: its shape is not that of student_channels {plan.shape.channels}, student_hidden"
+                f" {plan.shape.hidden}, student_layers {plan.shape.layers}; give that of the student to begin with"
+            ) from None
+    return Backbone(student, [-1]).eval()
 
 
 def distillation_loss(predicted: Tensor, target: Tensor) -> Tensor:
@@ -295,21 +317,15 @@ def listen(
     """
     if len(heard(utterances)) < len(utterances):
         raise UserError(f"{', '.join(sorted(UNHEARD))} must stay unheard: leave them out of teaching")
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     takes = [(sha, path, speed) for sha, path in utterances[["sha256", "path"]].to_numpy() for speed in speeds]
 
     def compute(rows: slice) -> dict[str, np.ndarray]:
         clips = [
             audio.clip_window(_played(path, speed), BACKBONE_RATE_HZ, 0, length_s) for _, path, speed in takes[rows]
         ]
-        waves, n_valid = np.stack([clip for clip, _ in clips]), torch.tensor([count for _, count in clips])
-        with torch.inference_mode():
-            frames, mask = teacher.to(device)(torch.from_numpy(waves).to(device), n_valid.to(device))
-        return {
-            "waves": waves.astype(np.float16),
-            "frames": frames.cpu().numpy().astype(np.float16),
-            "n_frames": mask.sum(dim=1).cpu().numpy(),
-        }
+        waves = np.stack([clip for clip, _ in clips])
+        frames, n_frames = teacher.encode(waves, np.array([count for _, count in clips]))
+        return {"waves": waves.astype(np.float16), "frames": frames.astype(np.float16), "n_frames": n_frames}
 
     describe = {
         "teacher": [teacher.fingerprint, list(teacher.layers)],
@@ -333,7 +349,10 @@ def standardised(frames: np.ndarray, n_frames: np.ndarray) -> np.ndarray:
         total, squares = total + valid.sum(axis=0), squares + (valid**2).sum(axis=0)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 1e-12))
-    return np.stack([((own - mean) / deviation).astype(np.float16) for own in frames])
+    found = np.empty_like(frames, dtype=np.float16)
+    for row, own in zip(found, frames, strict=True):
+        row[:] = (own - mean) / deviation
+    return found
 
 
 class Lessons(Dataset):
@@ -404,7 +423,9 @@ class Lessons(Dataset):
         return self.bank.segment(recording, offset_s, n, BACKBONE_RATE_HZ)
 
 
-def teach(speech: Speech, bank: NoiseBank | None, folder: Path, plan: Plan) -> Wav2Vec2Model:
+def teach(
+    speech: Speech, bank: NoiseBank | None, folder: Path, plan: Plan, start: Backbone | None = None
+) -> Wav2Vec2Model:
     """Teach a student, go on where a killed lesson stopped, or load the finished one.
 
     Parameters
@@ -415,20 +436,23 @@ def teach(speech: Speech, bank: NoiseBank | None, folder: Path, plan: Plan) -> W
     folder : Path
         Of this student alone; one taught otherwise is replaced.
     plan : Plan
+    start : Backbone, optional
+        As for :func:`untaught`.
 
     Returns
     -------
     transformers.Wav2Vec2Model
         In evaluation mode; ``folder/student`` holds it, ``folder/history.parquet`` its loss.
     """
-    shape, settings = plan.shape, plan.settings
+    settings, student = plan.settings, untaught(plan, start)
     heard_sums = [len(speech.waves), str(speech.waves.sum(dtype=np.float64)), str(speech.frames.sum(dtype=np.float64))]
     noises = bank.fingerprint() if bank else ""
-    key = digest([asdict(plan), heard_sums, noises, code_version([noise, sys.modules[__name__]])])
+    code = code_version([noise, sys.modules[__name__]])
+    key = digest([asdict(plan), student.fingerprint, heard_sums, noises, code])
     if training.prepared(folder, key):
         return Wav2Vec2Model.from_pretrained(folder / "student").eval()
     set_seed(settings.seed)
-    lesson = Lesson(shape, speech.frames.shape[-1])
+    lesson = Lesson(student, speech.frames.shape[-1])
     trainer = Trainer(
         model=lesson,
         args=_arguments(settings, folder),
@@ -437,9 +461,9 @@ def teach(speech: Speech, bank: NoiseBank | None, folder: Path, plan: Plan) -> W
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
-    student = lesson.student.encoder.cpu().eval()
+    encoder = student.encoder.cpu()
     # half the bytes; the configuration says float32, so that any loader computes in that
-    student.save_pretrained(folder / "student", state_dict={k: v.half() for k, v in student.state_dict().items()})
+    encoder.save_pretrained(folder / "student", state_dict={k: v.half() for k, v in encoder.state_dict().items()})
     log = pd.DataFrame([entry for entry in trainer.state.log_history if "loss" in entry])[["step", "loss"]]
     with whole(folder / training.HISTORY) as temporary:
         log.to_parquet(temporary)

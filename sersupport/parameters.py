@@ -129,6 +129,7 @@ class Parameters(BaseModel):
     encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
     teacher: str = "w2v2-mini"
     teacher_layers: Layers = [-1]
+    student_start: str = ""  # an encoder of this shape, to be taught further; empty: random weights
     student_channels: Count = 8
     student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
     student_layers: Count = 2
@@ -137,6 +138,7 @@ class Parameters(BaseModel):
     ] = [1.0]
     lesson_steps: Annotated[int, Field(ge=10)] = 40
     lesson_batch_size: Count = 8
+    lesson_learning_rate: Positive = 2e-3
     lesson_variants: Annotated[list[Lesson], AfterValidator(_each_once)] = ["clean input"]
     # evaluation and explanation
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
@@ -145,6 +147,11 @@ class Parameters(BaseModel):
     shap_samples: Count = 200
     occlusion_window_s: Positive = 0.2
     occlusion_hop_s: Positive = 0.1
+
+    @property
+    def named_encoders(self) -> set[str]:
+        """Every encoder that the run may load, by name or folder."""
+        return {self.backbone, self.teacher, *self.encoders, self.student_start} - {""}
 
 
 def validated(values: Mapping[str, Any], origin: str) -> Parameters:

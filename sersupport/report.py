@@ -109,7 +109,7 @@ def plan(parameters: Parameters, root: Path, notebooks: Path, names: Sequence[st
     """
     known = parameters.model_dump()
     versions = {name: version for name, version in provenance().items() if name != "machine"}
-    named = sorted({parameters.backbone, parameters.teacher, *parameters.encoders})
+    named = sorted(parameters.named_encoders)
     encoders = [stamps(find_encoder(name, root, parameters.data_dir)) for name in named]
     before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir), encoders]
     steps = []
@@ -271,7 +271,7 @@ def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
     name.
     """
     names = {str(root): ".", str(Path.home()): "~"}
-    for folder in (parameters.data_dir, parameters.run_dir, parameters.backbone):
+    for folder in (parameters.data_dir, parameters.run_dir, *parameters.named_encoders):
         if folder != EMBEDDED and (os.path.isabs(folder) or folder.startswith("..")):
             absolute = os.path.normpath(root / folder)
             names |= dict.fromkeys((folder, str(root / folder), absolute), Path(absolute).name)

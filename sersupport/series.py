@@ -12,7 +12,7 @@ from transformers.utils import logging as transformers_logging
 from sersupport import UserError, audio, backbones, claims, corpora, distill, evaluation, noise, synthesis, training
 from sersupport.backbones import Backbone
 from sersupport.dataset import Materials, Renderer, Window, encode, materialise
-from sersupport.distill import Plan, Shape
+from sersupport.distill import Plan, Shape, Speech
 from sersupport.features import FeatureParameters
 from sersupport.models.fusion import FusionConfig, FusionModel, row_config
 from sersupport.noise import NoiseBank
@@ -86,10 +86,21 @@ def lesson_utterances(run: Run) -> pd.DataFrame:
     return pd.concat([own, embedded.assign(speaker="embedded-" + embedded["speaker"])], ignore_index=True)
 
 
+def lesson_speech(run: Run, plan: Plan) -> Speech:
+    """What the run's teacher hears in those utterances, at a plan's speeds and in its layers."""
+    teacher = encoder(run, run.p.teacher, plan.layers)
+    return distill.listen(lesson_utterances(run), teacher, run.cache, plan.speeds)
+
+
 def plan(run: Run) -> Plan:
     """How this run's student is taught."""
     shape = Shape(run.p.student_channels, run.p.student_hidden, run.p.student_layers)
-    settings = distill.Settings(steps=run.p.lesson_steps, batch_size=run.p.lesson_batch_size, seed=run.p.seed)
+    settings = distill.Settings(
+        steps=run.p.lesson_steps,
+        batch_size=run.p.lesson_batch_size,
+        learning_rate=run.p.lesson_learning_rate,
+        seed=run.p.seed,
+    )
     speeds = tuple(run.p.lesson_speeds)
     return Plan(shape=shape, settings=settings, layers=tuple(run.p.teacher_layers), speeds=speeds)
 

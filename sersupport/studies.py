@@ -11,6 +11,7 @@ import pandas as pd
 from sersupport import UserError, distill, evaluation, noise, probe, series
 from sersupport.backbones import Backbone
 from sersupport.dataset import Materials, Renderer, materialise
+from sersupport.distill import Speech
 from sersupport.noise import NoiseBank
 from sersupport.run import Run
 from sersupport.splits import PARTS, THINNED, thinned
@@ -238,27 +239,30 @@ def _by_speech(tables: list[pd.DataFrame]) -> pd.DataFrame:
     return rows.assign(speech=rows["condition"].where(rows["condition"] == "clean", "noisy"))
 
 
-def students(run: Run, bank: NoiseBank) -> dict[str, Backbone]:
+def students(run: Run, bank: NoiseBank, speech: Speech) -> dict[str, Backbone]:
     """Teach a student by the run's plan, and one by each of its variants; those that are finished are loaded.
 
     Parameters
     ----------
     run : Run
     bank : NoiseBank
+    speech : Speech
+        To which the teacher listened by the run's plan; for a plan with other layers or speeds it listens again.
 
     Returns
     -------
     dict of str to Backbone
         By :data:`UNTAUGHT` (before the first lesson), :data:`BASELINE` or variant.
     """
-    plan, utterances = series.plan(run), series.lesson_utterances(run)
+    plan = series.plan(run)
     changed = distill.variants(plan)
     plans = {BASELINE: plan} | {name: changed[name] for name in run.p.lesson_variants}
-    taught = {UNTAUGHT: distill.untaught(plan)}
+    start = series.encoder(run, run.p.student_start, [-1]) if run.p.student_start else None
+    taught = {UNTAUGHT: distill.untaught(plan, start)}
     for name, own in plans.items():
-        teacher = series.encoder(run, run.p.teacher, own.layers)
-        speech = distill.listen(utterances, teacher, run.cache, own.speeds)
-        taught[name] = Backbone(distill.teach(speech, bank, run.path(f"models/{name}"), own), [-1])
+        same = (own.layers, own.speeds) == (plan.layers, plan.speeds)
+        heard = speech if same else series.lesson_speech(run, own)
+        taught[name] = Backbone(distill.teach(heard, bank, run.path(f"models/{name}"), own, start), [-1])
     return taught
 
 
@@ -311,7 +315,7 @@ def probed(
     speakers = utterances.set_index("id")["speaker"]
     tables = []
     for name, encoder in encoders.items():
-        rows = series.materials(run, recipes, renderer, encoder, frozen=True)
+        rows = materialise(renderer, recipes, None, encoder, run.cache)
         constants = {"system": name, "fold": 0, "seed": run.p.seed}
         train, own = rows.select(heard & clean), rows.select(heard)
         if speakers[train.recipes["utterance"]].nunique() > 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pytest
 import torch
 from transformers import TrainerCallback, Wav2Vec2Model
 
-from sersupport import UserError, backbones, distill, noise
+from sersupport import UserError, backbones, distill, noise, parameters
 from sersupport.cache import Cache
 from sersupport.distill import Corruption, Lessons, Plan, Settings, Shape, Speech
 from sersupport.synthesis import noises as made_noises
@@ -48,7 +49,7 @@ def test_the_loss_is_distilhuberts():
 
 
 def test_padding_is_no_part_of_the_loss():
-    lesson = distill.Lesson(PLAN.shape, 5).eval()
+    lesson = distill.Lesson(distill.untaught(PLAN), 5).eval()
     waves, targets = torch.randn(2, 6400), torch.randn(2, 20, 5)
     n_valid = torch.tensor([6400, 3200])
     with torch.no_grad():
@@ -168,6 +169,7 @@ def test_listening_keeps_time_at_every_speed(tmp_path):
 
 
 def test_variants_change_one_thing_each():
+    assert tuple(distill.variants(PLAN)) == get_args(parameters.Lesson)  # what a profile may name
     for name, changed in distill.variants(PLAN).items():
         fields = [field for field in vars(PLAN) if getattr(changed, field) != getattr(PLAN, field)]
         assert len(fields) <= 1, name
@@ -221,3 +223,16 @@ def test_teaching_starts_from_the_untaught_student(tmp_path, monkeypatch):
     distill.teach(speech(), None, tmp_path / "a", PLAN)
     for name, value in distill.untaught(PLAN).encoder.state_dict().items():
         torch.testing.assert_close(began[0][name], value)
+    first = distill.untaught(PLAN)
+    other = distill.untaught(replace(PLAN, settings=replace(PLAN.settings, seed=1)), first)
+    assert other.fingerprint == first.fingerprint  # taught further, whatever the seed
+    distill.teach(
+        speech(),
+        None,
+        tmp_path / "a",
+        PLAN,
+        backbones.Backbone(Wav2Vec2Model.from_pretrained(tmp_path / "a/student"), [-1]),
+    )
+    assert len(began) == 2  # not taken for the student that began with nothing
+    with pytest.raises(UserError, match="student_start: its shape"):
+        distill.untaught(replace(PLAN, shape=replace(PLAN.shape, layers=2)), first)

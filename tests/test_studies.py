@@ -185,9 +185,9 @@ def test_students_are_taught_each_by_its_own_plan_and_probed(tmp_path, monkeypat
     run, table, renderer = embedded(tmp_path)
     asked, listen = [], distill.listen
     monkeypatch.setattr(distill, "listen", lambda *args: asked.append((args[1].layers, args[3])) or listen(*args))
-    students = studies.students(run, renderer.bank)
+    students = studies.students(run, renderer.bank, series.lesson_speech(run, series.plan(run)))
     assert list(students) == [studies.UNTAUGHT, studies.BASELINE, *run.p.lesson_variants]
-    assert asked == [((1,), (0.9, 1.0, 1.1)), ((1,), (1.0,)), ((-1,), (0.9, 1.0, 1.1))]
+    assert asked == [((1,), (0.9, 1.0, 1.1)), ((1,), (1.0,)), ((-1,), (0.9, 1.0, 1.1))]  # not twice for one plan
     assert len({student.fingerprint for student in students.values()}) == 4
     corpus = table[table["corpus"] == "ravdess"]
     found = studies.probed(run, {studies.UNTAUGHT: students[studies.UNTAUGHT]}, corpus, renderer)
