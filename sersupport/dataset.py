@@ -95,7 +95,7 @@ def with_snr(renderer: Renderer, recipes: pd.DataFrame, cache: Cache) -> pd.Data
     """
     keys = renderer.keys(recipes)
 
-    def compute(rows: slice) -> dict[str, np.ndarray]:
+    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
         pairs = [(sample.snr_clip_db, sample.snr_active_db) for sample, _ in renderer.render(recipes.iloc[rows])]
         return {"snr_db": np.array(pairs, dtype=np.float64)}
 
@@ -205,7 +205,7 @@ def materialise(
         Whether the backbone is frozen.
     """
 
-    def compute(rows: slice) -> dict[str, np.ndarray]:
+    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
         rendered = renderer.render(recipes.iloc[rows])
         waves = np.stack([sample.signal for sample, _ in rendered]).astype(np.float32)
         arrays = encode(waves, np.array([count for _, count in rendered]), parameters, backbone, frozen)
@@ -218,8 +218,10 @@ def materialise(
         "backbone": [backbone.fingerprint, list(backbone.layers), frozen] if backbone else None,
         "branches": code_version([features, backbones]),
     }
-    arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64)
-    emotions = renderer.utterances["emotion"].loc[recipes["utterance"]]
+    speakers, emotions = (renderer.utterances[name].loc[recipes["utterance"]] for name in ("speaker", "emotion"))
+    # parts of the split, the ladder and the grids have speakers in common, each with all its rows of a condition
+    groups = list(zip(speakers, recipes["condition"], strict=True))
+    arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64, groups=groups)
     labels = emotions.map({emotion: index for index, emotion in enumerate(EMOTIONS)}).to_numpy(np.int64)
     return Materials(recipes.reset_index(drop=True), labels, arrays)
 

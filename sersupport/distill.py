@@ -319,10 +319,9 @@ def listen(
         raise UserError(f"{', '.join(sorted(UNHEARD))} must stay unheard: leave them out of teaching")
     takes = [(sha, path, speed) for sha, path in utterances[["sha256", "path"]].to_numpy() for speed in speeds]
 
-    def compute(rows: slice) -> dict[str, np.ndarray]:
-        clips = [
-            audio.clip_window(_played(path, speed), BACKBONE_RATE_HZ, 0, length_s) for _, path, speed in takes[rows]
-        ]
+    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
+        some = (takes[row] for row in rows)
+        clips = [audio.clip_window(_played(path, speed), BACKBONE_RATE_HZ, 0, length_s) for _, path, speed in some]
         waves = np.stack([clip for clip, _ in clips])
         frames, n_frames = teacher.encode(waves, np.array([count for _, count in clips]))
         return {"waves": waves.astype(np.float16), "frames": frames.astype(np.float16), "n_frames": n_frames}
