@@ -331,7 +331,8 @@ def listen(
         "length_s": length_s,
         "code": code_version([audio, backbones]),
     }
-    arrays = cache.rows("teacher", [[sha, speed] for sha, _, speed in takes], compute, describe, chunk=32)
+    keys, by_speed = [[sha, speed] for sha, _, speed in takes], [speed for *_, speed in takes]
+    arrays = cache.rows("teacher", keys, compute, describe, chunk=32, groups=by_speed)
     frames = standardised(arrays["frames"], arrays["n_frames"])
     return Speech(arrays["waves"], frames, arrays["n_frames"], utterances["speaker"].repeat(len(speeds)).to_numpy(str))
 
