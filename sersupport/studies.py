@@ -219,10 +219,10 @@ def encoders(
     pandas.DataFrame
         Predictions table with ``encoder`` and ``speech`` (clean, noisy), ``system`` being :data:`PROBE` or the row.
     """
-    tables = []
+    tables, tested = [], recipes["test"][noise.environmental(recipes["test"])]
     for name, encoder in here.items():
-        data = {part: series.materials(run, rows, renderer, encoder, frozen=True) for part, rows in recipes.items()}
-        data["test"] = data["test"].select(noise.environmental(recipes["test"]))
+        parts = {**recipes, "test": tested}.items()
+        data = {part: series.materials(run, rows, renderer, encoder, frozen=True) for part, rows in parts}
         clean = data["train"].select((data["train"].recipes["condition"] == "clean").to_numpy())
         constants = {"protocol": "speaker-disjoint", "fold": run.p.fold, "seed": run.p.seed}
         own = [probe.predictions(clean, data["test"], utterances, system=PROBE, **constants)]
