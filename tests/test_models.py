@@ -265,11 +265,11 @@ def test_the_encoder_in_the_box_is_a_plain_wav2vec2(tmp_path):
 def test_the_card_in_the_box_shows_the_table_it_comes_with():
     box = pd.read_csv(backbones.MINI_FOLDER / "lessons.csv")
     lines = (backbones.MINI_FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
-    view = evaluation.side_by_side(box, ["encoder"], ["protocol", "speech"])
-    assert {backbones.MINI, "before teaching"} < set(view["encoder"]) and len(view) >= 3
+    view = evaluation.side_by_side(box, ["encoder", "taught for"], ["protocol", "speech"])
+    assert {backbones.MINI, "before teaching"} < set(view["encoder"]) and len(view) >= 9  # six variants or more
     for row in view.itertuples(index=False):
-        (line,) = (line for line in lines if line.startswith(f"| {row.encoder} |"))
-        assert line.endswith(f"| {' | '.join(row[1:])} |")
+        (line,) = (line for line in lines if line.startswith(f"| {row[0]} | {row[1]} |"))
+        assert line.endswith(f"| {' | '.join(row[2:])} |")
 
 
 def test_the_untaught_encoder_has_the_shape_and_not_the_weights():
