@@ -115,6 +115,11 @@ def resample(y: np.ndarray, from_hz: float, to_hz: float) -> np.ndarray:
     return y if from_hz == to_hz else soxr.resample(y, from_hz, to_hz, quality="HQ")
 
 
+def clip_start(n: int, rate_hz: float, start_s: float, length_s: float) -> int:
+    """First sample of :func:`clip_window`'s window in a recording of ``n`` samples."""
+    return min(round(start_s * rate_hz), max(0, n - round(length_s * rate_hz)))
+
+
 def clip_window(y: np.ndarray, rate_hz: float, start_s: float = 0.6, length_s: float = 2.5) -> tuple[np.ndarray, int]:
     """Cut the fixed-length window that every model sees.
 
@@ -158,7 +163,7 @@ def clip_window(y: np.ndarray, rate_hz: float, start_s: float = 0.6, length_s: f
             f"clip window: {len(y)} samples, start_s={start_s}, length_s={length_s}; "
             "it needs at least one sample, start_s >= 0 and length_s > 0"
         )
-    start = min(round(start_s * rate_hz), max(0, len(y) - n_clip))
+    start = clip_start(len(y), rate_hz, start_s, length_s)
     kept = y[start : start + n_clip]
     clip = np.zeros(n_clip, dtype=y.dtype)
     clip[: len(kept)] = kept

@@ -6,13 +6,14 @@ import math
 from collections.abc import Sequence
 from functools import cached_property
 from os import PathLike
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
     HubertModel,
-    PretrainedConfig,
     PreTrainedModel,
     Wav2Vec2Config,
     Wav2Vec2Model,
@@ -26,12 +27,15 @@ from sersupport import UserError
 from sersupport.cache import digest
 
 BACKBONE_RATE_HZ = 16_000
+MINI = "w2v2-mini"  # in the package, see its README.md
+UNTRAINED = "w2v2-mini-untrained"  # its shape with random weights
 TINY = "tiny-wav2vec2"
+MINI_FOLDER = Path(__file__).parent / "encoders" / MINI
 _CLASSES = {"wav2vec2": Wav2Vec2Model, "hubert": HubertModel, "wavlm": WavLMModel, "whisper": WhisperEncoder}
 
 
 def tiny_config() -> Wav2Vec2Config:
-    """A Wav2Vec 2.0 of the base model's shape and a thousandth of its size: it has learnt nothing."""
+    """A Wav2Vec 2.0 of a thousandth of the base model's size, for trying things out: it has learnt nothing."""
     return Wav2Vec2Config(
         hidden_size=48,
         num_hidden_layers=2,
@@ -121,6 +125,27 @@ class Backbone(nn.Module):
         lengths = self.n_frames(n_valid).clamp(min=1, max=frames.shape[1])
         return frames, torch.arange(frames.shape[1], device=frames.device) < lengths[:, None]
 
+    @torch.inference_mode()
+    def encode(self, waves: np.ndarray, n_valid: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Encode a batch on the GPU where there is one, without gradients.
+
+        Parameters
+        ----------
+        waves : np.ndarray of float32, shape (B, N)
+            16 kHz, zero-padded on the right.
+        n_valid : np.ndarray of int, shape (B,)
+            Samples before the padding.
+
+        Returns
+        -------
+        frames : np.ndarray of float32, shape (B, T, D)
+        n_frames : np.ndarray of int, shape (B,)
+            Frames before the padding.
+        """
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        frames, mask = self.to(device)(torch.from_numpy(waves).to(device), torch.from_numpy(n_valid).to(device))
+        return frames.cpu().numpy(), mask.sum(dim=1).cpu().numpy()
+
     def _wav2vec2_states(self, waves: Tensor, n_valid: Tensor) -> tuple[Tensor, ...]:
         sample_mask = torch.arange(waves.shape[1], device=waves.device) < n_valid[:, None]
         count = n_valid[:, None].clamp(min=1)
@@ -161,8 +186,8 @@ class Backbone(nn.Module):
 def from_config(config: dict, layers: Sequence[int]) -> Backbone:
     """A backbone of a given configuration with random weights, for ``from_pretrained`` to fill and to be fine-tuned.
 
-    The convolutions over the waveform stay as they are in training, as in wav2vec 2.0 (Baevski et al. 2020, appendix
-    B); Whisper has none.
+    The convolutions over the waveform stay as they are in training, as in wav2vec 2.0 (Baevski et al. 2020, section
+    4.3); Whisper has none.
 
     Parameters
     ----------
@@ -178,32 +203,35 @@ def from_config(config: dict, layers: Sequence[int]) -> Backbone:
     return backbone
 
 
-def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0) -> Backbone:
+def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0, fetch: bool = True) -> Backbone:
     """Load an encoder by hub name or folder, ready for inference.
 
     Parameters
     ----------
     name : str or PathLike
-        :data:`TINY`, a folder with ``config.json``, or a hub name (``facebook/wav2vec2-base``,
-        ``facebook/hubert-base-ls960``, ``microsoft/wavlm-base-plus``, ``openai/whisper-base``).
+        :data:`MINI`, :data:`UNTRAINED`, :data:`TINY`, a folder with ``config.json``, or a hub name
+        (``facebook/wav2vec2-base``, ``facebook/hubert-base-ls960``, ``microsoft/wavlm-base-plus``,
+        ``openai/whisper-base``).
     layers : sequence of int
         As for :class:`Backbone`.
     seed : int
-        Of the weights of :data:`TINY`.
+        Of the weights of :data:`UNTRAINED` and :data:`TINY`.
+    fetch : bool
+        Whether what is not on this machine may be fetched from the hub.
 
     Raises
     ------
     UserError
         If there is no such encoder, it cannot be fetched, or its type is not supported.
     """
-    if name == TINY:
+    if name in (TINY, UNTRAINED):
+        config = tiny_config() if name == TINY else AutoConfig.from_pretrained(MINI_FOLDER)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return Backbone(Wav2Vec2Model(tiny_config()), layers).eval()
-    source = str(name)
+            return Backbone(Wav2Vec2Model(config), layers).eval()
+    source = str(MINI_FOLDER if name == MINI else name)
     try:
-        config = AutoConfig.from_pretrained(source)
-        encoder = _pretrained(source, config)
+        encoder = _pretrained(source, local_files_only=not fetch)
     except (OSError, ValueError) as error:
         raise UserError(
             f"backbone {str(name)!r} could not be loaded: {str(error).strip().splitlines()[0]} "
@@ -212,21 +240,25 @@ def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0) -> Bac
     return Backbone(encoder.float(), layers).eval()
 
 
-def _pretrained(source: str, config: PretrainedConfig) -> PreTrainedModel:
+def _pretrained(source: str, **options: bool) -> PreTrainedModel:
+    config = AutoConfig.from_pretrained(source, **options)
     if config.model_type not in _CLASSES:
         raise UserError(f"backbone of type {config.model_type!r} is not supported; supported: {', '.join(_CLASSES)}")
     if config.model_type == "whisper" and "WhisperEncoder" not in (config.architectures or []):
-        return WhisperModel.from_pretrained(source).encoder
-    return _CLASSES[config.model_type].from_pretrained(source)
+        return WhisperModel.from_pretrained(source, **options).encoder
+    return _CLASSES[config.model_type].from_pretrained(source, **options)
 
 
 def describe(backbone: Backbone, name: str) -> str:
     """One sentence for a report's front page: what the encoder is and what it was taught."""
     millions = backbone.n_parameters / 1e6
     short = name.rstrip("/").rpartition("/")[2]
-    if name == TINY:
+    if name in (TINY, UNTRAINED):
         made = "made on the spot with random weights; it has learnt nothing"
-        return f"{TINY}: a Wav2Vec 2.0 of {millions:.2f} M parameters {made}"
+        return f"{name}: a Wav2Vec 2.0 of {millions:.2f} M parameters {made}"
+    if name == MINI:
+        made = "distilled from Whisper base's encoder for this report; it stands in for the published ones"
+        return f"{MINI}: a small Wav2Vec 2.0 of {millions:.2f} M parameters, {made}"
     taught = {
         "whisper": "trained with text supervision; it is not Wav2Vec 2.0 and stands in for it",
         "wav2vec2": "Wav2Vec 2.0, self-supervised",

@@ -75,9 +75,10 @@ class Cache:
         self,
         kind: str,
         keys: Sequence[Any],
-        compute: Callable[[slice], dict[str, np.ndarray]],
+        compute: Callable[[np.ndarray], dict[str, np.ndarray]],
         describe: Mapping[str, Any],
         chunk: int = 128,
+        groups: Sequence[Any] | None = None,
     ) -> dict[str, np.ndarray]:
         """Arrays of one row a key, computed chunk by chunk where they are not cached.
 
@@ -88,11 +89,14 @@ class Cache:
         keys : sequence of JSON-serialisable values, length n
             All that a row depends on besides ``describe``.
         compute : callable
-            Takes a slice of the rows, returns named arrays with that many rows.
+            Takes the numbers of some rows, returns named arrays with that many rows.
         describe : mapping
             Parameters and code version that all rows share.
         chunk : int
-            Rows a file.
+            Rows a file, at most.
+        groups : sequence, length n, optional
+            Of hashable values. Rows of two groups share no file, so that keys which are some whole groups of others
+            find what was computed for those.
 
         Returns
         -------
@@ -101,14 +105,19 @@ class Cache:
         """
         if not len(keys):
             raise UserError(f"{kind}: no rows to compute; choose more corpora or another fold")
-        starts = range(0, len(keys), chunk)
-        parts = []
-        for start in tqdm(starts, desc=kind, unit="chunk", leave=False):
-            rows = slice(start, min(start + chunk, len(keys)))
-            path = self.folder / kind / f"{digest([dict(describe), list(keys[rows])])}.safetensors"
+        members = {}
+        for row, group in enumerate(groups if groups is not None else [0] * len(keys)):
+            members.setdefault(group, []).append(row)
+        chunks = [
+            np.array(own[start : start + chunk]) for own in members.values() for start in range(0, len(own), chunk)
+        ]
+        found = {}
+        for rows in tqdm(chunks, desc=kind, unit="chunk", leave=False):
+            path = self.folder / kind / f"{digest([dict(describe), [keys[row] for row in rows]])}.safetensors"
             if not path.exists():
                 arrays = {name: np.ascontiguousarray(array) for name, array in compute(rows).items()}
                 with whole(path) as temporary:
                     save_file(arrays, temporary)
-            parts.append(load_file(path))
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+            for name, part in load_file(path).items():
+                found.setdefault(name, np.empty((len(keys), *part.shape[1:]), part.dtype))[rows] = part
+        return found

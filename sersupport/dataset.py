@@ -95,7 +95,7 @@ def with_snr(renderer: Renderer, recipes: pd.DataFrame, cache: Cache) -> pd.Data
     """
     keys = renderer.keys(recipes)
 
-    def compute(rows: slice) -> dict[str, np.ndarray]:
+    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
         pairs = [(sample.snr_clip_db, sample.snr_active_db) for sample, _ in renderer.render(recipes.iloc[rows])]
         return {"snr_db": np.array(pairs, dtype=np.float64)}
 
@@ -177,16 +177,14 @@ def encode(
     n_slow = np.round(n_valid * (rate / audio.RATE_HZ)).astype(np.int64).clip(max=slow.shape[1])
     if not frozen:
         return arrays | {"waves": slow, "n_valid": n_slow}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    with torch.inference_mode():
-        frames, mask = backbone.to(device)(torch.from_numpy(slow).to(device), torch.from_numpy(n_slow).to(device))
-    return arrays | {"frames": frames.cpu().numpy(), "n_frames": mask.sum(dim=1).cpu().numpy()}
+    frames, n_frames = backbone.encode(slow, n_slow)
+    return arrays | {"frames": frames, "n_frames": n_frames}
 
 
 def materialise(
     renderer: Renderer,
     recipes: pd.DataFrame,
-    parameters: FeatureParameters,
+    parameters: FeatureParameters | None,
     backbone: backbones.Backbone | None,
     cache: Cache,
     frozen: bool = True,
@@ -197,8 +195,8 @@ def materialise(
     ----------
     renderer : Renderer
     recipes : pandas.DataFrame
-    parameters : FeatureParameters
-        Of the handcrafted descriptors.
+    parameters : FeatureParameters or None
+        Of the handcrafted descriptors; without them there are none.
     backbone : Backbone or None
         Run once over every sample where it is frozen; else the samples at its rate are kept instead. Without one
         there are descriptors only.
@@ -207,7 +205,7 @@ def materialise(
         Whether the backbone is frozen.
     """
 
-    def compute(rows: slice) -> dict[str, np.ndarray]:
+    def compute(rows: np.ndarray) -> dict[str, np.ndarray]:
         rendered = renderer.render(recipes.iloc[rows])
         waves = np.stack([sample.signal for sample, _ in rendered]).astype(np.float32)
         arrays = encode(waves, np.array([count for _, count in rendered]), parameters, backbone, frozen)
@@ -216,12 +214,14 @@ def materialise(
         return arrays
 
     describe = renderer.describe() | {
-        "features": asdict(parameters),
+        "features": asdict(parameters) if parameters else None,
         "backbone": [backbone.fingerprint, list(backbone.layers), frozen] if backbone else None,
         "branches": code_version([features, backbones]),
     }
-    arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64)
-    emotions = renderer.utterances["emotion"].loc[recipes["utterance"]]
+    speakers, emotions = (renderer.utterances[name].loc[recipes["utterance"]] for name in ("speaker", "emotion"))
+    # parts of the split, the ladder and the grids have speakers in common, each with all its rows of a condition
+    groups = list(zip(speakers, recipes["condition"], strict=True))
+    arrays = cache.rows("materials", renderer.keys(recipes), compute, describe, chunk=64, groups=groups)
     labels = emotions.map({emotion: index for index, emotion in enumerate(EMOTIONS)}).to_numpy(np.int64)
     return Materials(recipes.reset_index(drop=True), labels, arrays)
 

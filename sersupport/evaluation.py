@@ -397,7 +397,27 @@ def presented(summary: pd.DataFrame, *leading: str) -> pd.DataFrame:
     return frame
 
 
-def throughput(classify: Callable[[], int], seconds: float = 2.0) -> float:
+def side_by_side(summary: pd.DataFrame, index: Sequence[str], across: Sequence[str]) -> pd.DataFrame:
+    """UAR and its interval as text, one column for each combination of some columns' values.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        From :func:`summarise`, one row for each combination of ``index`` and ``across``.
+    index, across : sequence of str
+        Columns that stay, and columns whose values become columns.
+    """
+    text = [
+        f"{row.recall:.2f}" + ("" if pd.isna(row.uar_low) else f" ({row.uar_low:.2f}–{row.uar_high:.2f})")
+        for row in summary.itertuples()
+    ]
+    title = summary[list(across)].agg(", ".join, axis=1)
+    wide = summary.assign(text=text, title=title).pivot(index=list(index), columns="title", values="text")
+    order = summary[list(index)].drop_duplicates()
+    return order.merge(wide[title.unique()].reset_index(), on=list(index))
+
+
+def throughput(classify: Callable[[], int], seconds: float = 1.0) -> float:
     """Clips a second, by repeating a call until enough time has passed (one call to warm up).
 
     Parameters

@@ -223,17 +223,17 @@ def _keep(partial: Path, kept: Path, hide: Callable[[str], str]) -> None:
 
 
 def each_text(value: Any, change: Callable[[str], str]) -> Any:
-    """A JSON value with every string in it changed; the keys stay.
+    """A JSON value with every string in it changed, keys too.
 
     Examples
     --------
     >>> each_text({"source": ["a", 1]}, str.upper)
-    {'source': ['A', 1]}
+    {'SOURCE': ['A', 1]}
     """
     if isinstance(value, str):
         return change(value)
     if isinstance(value, dict):
-        return {key: each_text(item, change) for key, item in value.items()}
+        return {change(key): each_text(item, change) for key, item in value.items()}
     if isinstance(value, list):
         return [each_text(item, change) for item in value]
     return value

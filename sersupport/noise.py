@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import librosa
@@ -53,8 +54,7 @@ def brown(n: int, rng: np.random.Generator) -> np.ndarray:
     return np.cumsum(white(n, rng))
 
 
-_COLOURS = {"white": white, "pink": pink, "brown": brown}
-COLOURS = tuple(_COLOURS)
+COLOURS = MappingProxyType({"white": white, "pink": pink, "brown": brown})
 
 
 def spectral_slope_db_per_octave(x: np.ndarray, rate_hz: float, band_hz: tuple[float, float] = (50.0, 2000.0)) -> float:
@@ -155,7 +155,7 @@ def _check_lengths(speech: np.ndarray, noise: np.ndarray) -> None:
         raise UserError(f"speech {speech.shape} and noise {noise.shape} must be 1-D and as long; align them")
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=128)
 def _decoded(path: str, rate_hz: int) -> np.ndarray:
     y = audio.load_audio(path, rate_hz)
     y.flags.writeable = False  # shared by all who ask for it
@@ -277,6 +277,11 @@ def generator(seed: int, *key: object) -> np.random.Generator:
 def clean(utterances: pd.DataFrame) -> pd.DataFrame:
     """Recipes (columns of :class:`Recipe`) that leave each utterance of the table as it is."""
     return _table(Recipe(utterance, "clean", "clean") for utterance in utterances["id"])
+
+
+def environmental(rows: pd.DataFrame) -> np.ndarray:
+    """Which rows of recipes or predictions are clean or hold environmental noise, bool (n,)."""
+    return (rows["noise"].isin(ENVIRONMENTS) | (rows["condition"] == "clean")).to_numpy()
 
 
 def draw_quadruplet(
@@ -406,7 +411,7 @@ def render(row: Recipe, clip: np.ndarray, n_valid: int, bank: NoiseBank | None, 
     if row.level_kind == "none":
         return Rendered(clip.astype(np.float32), np.nan, np.nan)
     if row.noise in COLOURS:
-        noise = _COLOURS[row.noise](len(clip), generator(row.seed, "noise"))
+        noise = COLOURS[row.noise](len(clip), generator(row.seed, "noise"))
     else:
         noise = bank.segment(row.recording, row.offset_s, len(clip), rate_hz)
     active = audio.speech_active(clip, rate_hz)

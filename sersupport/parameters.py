@@ -43,6 +43,19 @@ Rows = Annotated[list[Row], Field(min_length=1), AfterValidator(_rising), AfterV
 Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
 Ratios = Annotated[list[Decibels], Field(min_length=2), AfterValidator(_rising)]
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
+Layers = Annotated[list[int], Field(min_length=1)]
+Lesson = Literal[
+    "half the width",
+    "half the depth",
+    "twice the depth",
+    "half the channels",
+    "last layer as target",
+    "clean input",
+    "noise only",
+    "one speed",
+    "half the steps",
+    "twice the steps",
+]
 Variant = Literal[
     "mean pooling",
     "statistics pooling",
@@ -81,19 +94,19 @@ class Parameters(BaseModel):
     lambda_max: Level = 0.75
     lambda_levels: Levels = [0.25, 0.5, 0.75]
     snr_levels_db: Ratios = [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
-    snr_utterances: Count = 21
-    test_utterances: Annotated[int, Field(ge=0)] = 0  # 0: all
+    snr_utterances: Count = 14
+    test_utterances: Annotated[int, Field(ge=0)] = 112  # 0: all
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
-    backbone: str = "tiny-wav2vec2"
-    backbone_layers: Annotated[list[int], Field(min_length=1)] = [-1]
+    backbone: str = "w2v2-mini"
+    backbone_layers: Layers = [-1]
     backbone_frozen: bool = True
     cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
     rows: Rows = ["A", "B", "C", "D"]
     # training
     seed: Seed = 0
     fold: Annotated[int, Field(ge=0)] = 1
-    epochs: Count = 10
+    epochs: Count = 8
     batch_size: Count = 64
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
@@ -102,16 +115,30 @@ class Parameters(BaseModel):
     # studies: the ladder of protocols and the variants of the ablation, trained alike
     study_row: Row = "D"
     study_width: Annotated[float, Field(gt=0, le=1)] = 0.03125
-    study_epochs: Count = 4
+    study_epochs: Count = 3
     study_seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [0]
     variants: Annotated[list[Variant], AfterValidator(_each_once)] = [
         "mean pooling",
         "statistics pooling",
         "no noisy rows",
         "clean rows only",
-        "half width",
-        "fine-tuned",
     ]
+    # encoders: which are compared, with their layers, and how one teaches another
+    encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
+    encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
+    teacher: str = "w2v2-mini"
+    teacher_layers: Layers = [-1]
+    student_start: str = ""  # an encoder of this shape, to be taught further; empty: random weights
+    student_channels: Count = 8
+    student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
+    student_layers: Count = 2
+    lesson_speeds: Annotated[
+        list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1), AfterValidator(_rising)
+    ] = [1.0]
+    lesson_steps: Annotated[int, Field(ge=10)] = 40
+    lesson_batch_size: Count = 8
+    lesson_learning_rate: Positive = 2e-3
+    lesson_variants: Annotated[list[Lesson], AfterValidator(_each_once)] = ["clean input"]
     # evaluation and explanation
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     xai_utterances: Count = 12
@@ -119,6 +146,11 @@ class Parameters(BaseModel):
     shap_samples: Count = 200
     occlusion_window_s: Positive = 0.2
     occlusion_hop_s: Positive = 0.1
+
+    @property
+    def named_encoders(self) -> set[str]:
+        """Every encoder that the run may load, by name or folder."""
+        return {self.backbone, self.teacher, *self.encoders, self.student_start} - {""}
 
 
 def validated(values: Mapping[str, Any], origin: str) -> Parameters:

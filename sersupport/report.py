@@ -109,8 +109,9 @@ def plan(parameters: Parameters, root: Path, notebooks: Path, names: Sequence[st
     """
     known = parameters.model_dump()
     versions = {name: version for name, version in provenance().items() if name != "machine"}
-    encoder = find_encoder(parameters.backbone, root, parameters.data_dir)
-    before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir), stamps(encoder)]
+    named = sorted(parameters.named_encoders)
+    encoders = [stamps(find_encoder(name, root, parameters.data_dir)) for name in named]
+    before = [package_digest(), versions, audio_fingerprint(root, parameters.data_dir), encoders]
     steps = []
     for name in names:
         source = notebooks / f"{name}.ipynb"
@@ -270,7 +271,7 @@ def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
     name.
     """
     names = {str(root): ".", str(Path.home()): "~"}
-    for folder in (parameters.data_dir, parameters.run_dir, parameters.backbone):
+    for folder in (parameters.data_dir, parameters.run_dir, *parameters.named_encoders):
         if folder != EMBEDDED and (os.path.isabs(folder) or folder.startswith("..")):
             absolute = os.path.normpath(root / folder)
             names |= dict.fromkeys((folder, str(root / folder), absolute), Path(absolute).name)

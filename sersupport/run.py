@@ -31,6 +31,7 @@ NOTEBOOKS = (
     "07_ablation",
     "08_xai",
     "10_claims",
+    "11_encoders",
 )
 
 

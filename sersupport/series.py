@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from transformers.utils import logging as transformers_logging
 
-from sersupport import UserError, backbones, claims, synthesis, training
+from sersupport import UserError, audio, backbones, claims, corpora, distill, evaluation, noise, synthesis, training
 from sersupport.backbones import Backbone
-from sersupport.dataset import Materials, Renderer, Window, materialise
+from sersupport.dataset import Materials, Renderer, Window, encode, materialise
+from sersupport.distill import Plan, Shape, Speech
 from sersupport.features import FeatureParameters
 from sersupport.models.fusion import FusionConfig, FusionModel, row_config
 from sersupport.noise import NoiseBank
@@ -33,14 +35,18 @@ def data_folder(run: Run) -> Path:
         If the folder named by the parameters does not exist.
     """
     if run.p.data_dir == EMBEDDED:
-        # one for all runs of this size: its bytes depend on its parameters alone
-        folder = run.build / f"embedded-{run.p.corpus_scale:g}"
-        synthesis.make_corpus(folder, scale=run.p.corpus_scale)
-        synthesis.make_noises(folder)
-        return folder
+        return embedded_folder(run)
     folder = run.root / run.p.data_dir
     if not folder.is_dir():
         raise UserError(f"data_dir {run.p.data_dir!r}: no such folder; give the folder that holds the corpora")
+    return folder
+
+
+def embedded_folder(run: Run) -> Path:
+    """Folder of the embedded corpus and noises: one for all runs of its size, its bytes depend on nothing else."""
+    folder = run.build / f"embedded-{run.p.corpus_scale:g}"
+    synthesis.make_corpus(folder, scale=run.p.corpus_scale)
+    synthesis.make_noises(folder)
     return folder
 
 
@@ -50,8 +56,11 @@ def cues(run: Run) -> dict[str, tuple[float, float]]:
     if not path.exists():
         return {}
     table = pd.read_csv(path).merge(run.load("01_data/utterances")[["id", "duration_s"]], on="id")
-    # the clip's own start, as audio.clip_window chooses it
-    shift = (table["duration_s"] - run.p.clip_length_s).clip(lower=0, upper=run.p.clip_start_s)
+    shift = [
+        audio.clip_start(round(seconds * audio.RATE_HZ), audio.RATE_HZ, run.p.clip_start_s, run.p.clip_length_s)
+        / audio.RATE_HZ
+        for seconds in table["duration_s"]
+    ]
     spans = zip(table["start_s"] - shift, table["end_s"] - shift, strict=True)
     return dict(zip(table["id"], spans, strict=True))
 
@@ -67,6 +76,35 @@ def feature_parameters(run: Run) -> FeatureParameters:
     return FeatureParameters(frame_length=run.p.frame_length, hop_length=run.p.hop_length, n_mfcc=run.p.n_mfcc)
 
 
+def lesson_utterances(run: Run) -> pd.DataFrame:
+    """Utterances to teach with: the run's and the embedded ones, of speakers who may be heard."""
+    own = distill.heard(run.load("01_data/utterances"))
+    if run.p.data_dir == EMBEDDED:
+        return own
+    embedded = distill.heard(corpora.read_all(embedded_folder(run))[0])
+    # they go by the names of real speakers
+    return pd.concat([own, embedded.assign(speaker="embedded-" + embedded["speaker"])], ignore_index=True)
+
+
+def lesson_speech(run: Run, plan: Plan) -> Speech:
+    """What the run's teacher hears in those utterances, at a plan's speeds and in its layers."""
+    teacher = encoder(run, run.p.teacher, plan.layers)
+    return distill.listen(lesson_utterances(run), teacher, run.cache, plan.speeds)
+
+
+def plan(run: Run) -> Plan:
+    """How this run's student is taught."""
+    shape = Shape(run.p.student_channels, run.p.student_hidden, run.p.student_layers)
+    settings = distill.Settings(
+        steps=run.p.lesson_steps,
+        batch_size=run.p.lesson_batch_size,
+        learning_rate=run.p.lesson_learning_rate,
+        seed=run.p.seed,
+    )
+    speeds = tuple(run.p.lesson_speeds)
+    return Plan(shape=shape, settings=settings, layers=tuple(run.p.teacher_layers), speeds=speeds)
+
+
 def clip_samples(run: Run) -> int:
     """Samples of a clip at the working rate."""
     return round(run.p.clip_length_s * feature_parameters(run).rate_hz)
@@ -79,13 +117,39 @@ def spectral_length(run: Run) -> int:
 
 def backbone(run: Run) -> Backbone:
     """The run's encoder, by hub name or folder."""
-    source = find_encoder(run.p.backbone, run.root, run.p.data_dir) or run.p.backbone
-    return backbones.load(source, run.p.backbone_layers, seed=run.p.seed)
+    return encoder(run, run.p.backbone, run.p.backbone_layers)
 
 
-def materials(run: Run, recipes: pd.DataFrame, source: Renderer, encoder: Backbone) -> Materials:
-    """Arrays of recipes under this run's parameters, cached."""
-    return materialise(source, recipes, feature_parameters(run), encoder, run.cache, run.p.backbone_frozen)
+def encoder(run: Run, name: str, layers: Sequence[int], fetch: bool = True) -> Backbone:
+    """An encoder by hub name or folder; see :func:`sersupport.backbones.load`."""
+    source = find_encoder(name, run.root, run.p.data_dir) or name
+    return backbones.load(source, layers, seed=run.p.seed, fetch=fetch)
+
+
+def encoding_rate(one: Backbone, renderer: Renderer, utterances: pd.DataFrame) -> float:
+    """Clips a second that an encoder turns into frames, from the waveform on, in a batch of at most 16."""
+    waves, n_valid = zip(*renderer.render(noise.clean(utterances.head(16))), strict=True)
+    batch = np.stack([sample.signal for sample in waves]), np.array(n_valid)
+    return evaluation.throughput(lambda: len(encode(*batch, None, one)["frames"]), 0.5)
+
+
+def encoders(run: Run) -> tuple[dict[str, Backbone], dict[str, str]]:
+    """The encoders that are to be compared: those that are on this machine, and of the others why they are not."""
+    here, absent = {}, {}
+    for name, layers in run.p.encoders.items():
+        try:
+            here[name] = encoder(run, name, layers, fetch=False)
+        except UserError as error:
+            absent[name] = str(error)
+    return here, absent
+
+
+def materials(
+    run: Run, recipes: pd.DataFrame, source: Renderer, encoder: Backbone, frozen: bool | None = None
+) -> Materials:
+    """Arrays of recipes under this run's parameters, cached; the encoder is frozen where the run's is, or as said."""
+    frozen = run.p.backbone_frozen if frozen is None else frozen
+    return materialise(source, recipes, feature_parameters(run), encoder, run.cache, frozen)
 
 
 def settings(run: Run, **changes: float) -> Settings:

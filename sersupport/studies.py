@@ -8,13 +8,17 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from sersupport import evaluation, series
+from sersupport import UserError, distill, evaluation, noise, probe, series
 from sersupport.backbones import Backbone
 from sersupport.dataset import Materials, Renderer, materialise
+from sersupport.distill import Speech
+from sersupport.noise import NoiseBank
 from sersupport.run import Run
 from sersupport.splits import PARTS, THINNED, thinned
 
-BASELINE = "baseline"  # the study's own row, trained like its variants
+BASELINE = "baseline"  # what is trained like its variants, with nothing changed
+UNTAUGHT = "before teaching"
+PROBE = "linear probe"
 _SETTINGS = {
     "mean pooling": {"pooling": "mean"},
     "statistics pooling": {"pooling": "statistics"},
@@ -94,7 +98,7 @@ def ladder(
     for protocol, assignment in assignments.items():
         parts = divided(rows, assignment)
         most = most or len(parts["train"])
-        who = {"system": run.p.study_row, "protocol": protocol}
+        who = {"system": run.p.study_row, "row": run.p.study_row, "protocol": protocol}
         tables += _trained(run, f"ladder/{protocol}", parts, most, utterances, encoder, who)
     return pd.concat(tables, ignore_index=True).assign(variant=lambda frame: frame["condition"])
 
@@ -124,15 +128,15 @@ def variants(
     Returns
     -------
     pandas.DataFrame
-        Predictions table, ``system`` being the variant or :data:`BASELINE`.
+        Predictions table with ``speech`` (clean, noisy), ``system`` being the variant or :data:`BASELINE`.
     """
     tables = []
     for name in (BASELINE, *run.p.variants):
         own, changes, factor = _changed(run, name, data, renderer, encoder)
-        who = {"system": name, "protocol": "speaker-disjoint"}
+        who = {"system": name, "row": run.p.study_row, "protocol": "speaker-disjoint"}
         rows = len(data["train"])
         tables += _trained(run, f"variants/{name}", own, rows, utterances, encoder, who, changes, factor)
-    return pd.concat(tables, ignore_index=True)
+    return _by_speech(tables)
 
 
 def _trained(
@@ -146,7 +150,7 @@ def _trained(
     changes: Mapping[str, object] = MappingProxyType({}),
     factor: float = 1.0,
 ) -> list[pd.DataFrame]:
-    """The study's row, trained for each seed and tested on its test rows.
+    """A row (``who["row"]``), trained for each of the study's seeds and tested on its test rows.
 
     It takes as many optimiser steps as the study's epochs over ``rows`` would; ``changes`` are arguments of the
     configuration, ``factor`` is on the learning rate.
@@ -155,7 +159,7 @@ def _trained(
     epochs = max(1, round(run.p.study_epochs * rows / max(len(parts["train"]), 1)))
     for seed in run.p.study_seeds:
         how = series.settings(run, seed=seed, epochs=epochs, learning_rate=run.p.learning_rate * factor)
-        config = series.configuration(run, run.p.study_row, encoder, **{"cnn_width": run.p.study_width} | dict(changes))
+        config = series.configuration(run, who["row"], encoder, **{"cnn_width": run.p.study_width} | dict(changes))
         fit = series.fit(run, config, encoder, parts, f"{folder}-{seed}", how)
         constants = {"protocol": who["protocol"], "fold": run.p.fold, "seed": seed}
         tables.append(evaluation.predictions_of({who["system"]: fit.model}, parts["test"], utterances, **constants))
@@ -187,3 +191,136 @@ def _changed(
         # what is pretrained would be lost at the rate at which the head learns from nothing
         return waves, {"backbone": series.encoder_config(encoder)}, 0.1
     return data, _SETTINGS.get(name, {}), 1.0
+
+
+def encoders(
+    run: Run,
+    recipes: Mapping[str, pd.DataFrame],
+    utterances: pd.DataFrame,
+    renderer: Renderer,
+    here: Mapping[str, Backbone],
+) -> pd.DataFrame:
+    """Classify the same test rows with each encoder frozen: by a linear probe, and by rows of the ablation.
+
+    Parameters
+    ----------
+    run : Run
+    recipes : mapping
+        Recipes by part. The probe is trained on the clean training rows, the rows on all of them; tested are the
+        clean rows and those with environmental noise.
+    utterances : pandas.DataFrame
+        The utterance table.
+    renderer : Renderer
+    here : mapping
+        Encoders by name, see :func:`sersupport.series.encoders`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions table with ``encoder`` and ``speech`` (clean, noisy), ``system`` being :data:`PROBE` or the row.
+    """
+    tables, tested = [], recipes["test"][noise.environmental(recipes["test"])]
+    for name, encoder in here.items():
+        parts = {**recipes, "test": tested}.items()
+        data = {part: series.materials(run, rows, renderer, encoder, frozen=True) for part, rows in parts}
+        clean = data["train"].select((data["train"].recipes["condition"] == "clean").to_numpy())
+        constants = {"protocol": "speaker-disjoint", "fold": run.p.fold, "seed": run.p.seed}
+        own = [probe.predictions(clean, data["test"], utterances, system=PROBE, **constants)]
+        for row in run.p.encoder_rows:
+            who = {"system": row, "row": row, "protocol": "speaker-disjoint"}
+            folder = f"encoders/{name.replace('/', '--')}/{row}"
+            own += _trained(run, folder, data, len(data["train"]), utterances, encoder, who, {"backbone": None})
+        tables += [table.assign(encoder=name) for table in own]
+    return _by_speech(tables)
+
+
+def _by_speech(tables: list[pd.DataFrame]) -> pd.DataFrame:
+    rows = pd.concat(tables, ignore_index=True)
+    return rows.assign(speech=rows["condition"].where(rows["condition"] == "clean", "noisy"))
+
+
+def students(run: Run, bank: NoiseBank, speech: Speech) -> dict[str, Backbone]:
+    """Teach a student by the run's plan, and one by each of its variants; those that are finished are loaded.
+
+    Parameters
+    ----------
+    run : Run
+    bank : NoiseBank
+    speech : Speech
+        To which the teacher listened by the run's plan; for a plan with other layers or speeds it listens again.
+
+    Returns
+    -------
+    dict of str to Backbone
+        By :data:`UNTAUGHT` (before the first lesson), :data:`BASELINE` or variant.
+    """
+    plan = series.plan(run)
+    changed = distill.variants(plan)
+    plans = {BASELINE: plan} | {name: changed[name] for name in run.p.lesson_variants}
+    start = series.encoder(run, run.p.student_start, [-1]) if run.p.student_start else None
+    taught = {UNTAUGHT: distill.untaught(plan, start)}
+    for name, own in plans.items():
+        same = (own.layers, own.speeds) == (plan.layers, plan.speeds)
+        heard = speech if same else series.lesson_speech(run, own)
+        taught[name] = Backbone(distill.teach(heard, bank, run.path(f"models/{name}"), own, start), [-1])
+    return taught
+
+
+def corpus_to_probe(utterances: pd.DataFrame) -> pd.DataFrame:
+    """Utterances of the corpus with the most speakers who may, and who may not, be heard in teaching.
+
+    Raises
+    ------
+    UserError
+        If there is nobody who may be heard.
+    """
+    sizes = {}
+    for name, rows in utterances.groupby("corpus", sort=False):
+        heard = distill.heard(rows)["speaker"].nunique()
+        sizes[name] = min(heard, rows["speaker"].nunique() - heard), heard
+    name = max(sizes, key=sizes.get)
+    if sizes[name][1] == 0:
+        raise UserError("every speaker of this run must stay unheard in teaching: add corpora or speakers")
+    return utterances[utterances["corpus"] == name]
+
+
+def probed(
+    run: Run, encoders: Mapping[str, Backbone], utterances: pd.DataFrame, renderer: Renderer, snr_db: float = 10.0
+) -> pd.DataFrame:
+    """Linear probes of encoders on one corpus, trained on clean speech of the speakers whom students may hear.
+
+    Parameters
+    ----------
+    run : Run
+    encoders : mapping
+        By name.
+    utterances : pandas.DataFrame
+        Utterances of the corpus.
+    renderer : Renderer
+    snr_db : float
+        Of the environmental noise, from the test sources, in which each clip is classified besides.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Predictions table with ``speech`` (clean, noisy), ``system`` being the encoder, ``protocol`` "heard" (each of
+        those speakers by a probe trained on the others: for choosing among students) or "unheard" (for reporting).
+    """
+    noisy = noise.grid(
+        utterances, renderer.bank, noise.ENVIRONMENTS, [snr_db], "snr", run.p.seed, clip_length_s=run.p.clip_length_s
+    )
+    recipes = pd.concat([noise.clean(utterances), noisy], ignore_index=True)
+    heard = recipes["utterance"].isin(distill.heard(utterances)["id"]).to_numpy()
+    clean = (recipes["condition"] == "clean").to_numpy()
+    speakers = utterances.set_index("id")["speaker"]
+    tables = []
+    for name, encoder in encoders.items():
+        rows = materialise(renderer, recipes, None, encoder, run.cache)
+        constants = {"system": name, "fold": 0, "seed": run.p.seed}
+        train, own = rows.select(heard & clean), rows.select(heard)
+        if speakers[train.recipes["utterance"]].nunique() > 1:
+            tables.append(probe.cross_validated(train, own, speakers, utterances, protocol="heard", **constants))
+        if not heard.all():
+            others = rows.select(~heard)
+            tables.append(probe.predictions(train, others, utterances, protocol="unheard", **constants))
+    return _by_speech(tables)

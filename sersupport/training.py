@@ -27,6 +27,8 @@ from sersupport.dataset import Materials, MaterialsDataset
 from sersupport.models import fusion, layers
 from sersupport.models.fusion import FusionConfig, FusionModel
 
+HISTORY = "history.parquet"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -73,7 +75,7 @@ class Fit:
         return int(self.history.loc[self.history["validation_uar"].idxmax(), "epoch"])
 
 
-class _Bar(TrainerCallback):
+class Bar(TrainerCallback):
     """One progress bar a training, instead of the Trainer's flood."""
 
     def __init__(self, label: str) -> None:
@@ -136,16 +138,9 @@ def fit(
     config.class_weights = balanced_class_weights(train.labels)
     start = backbone.fingerprint if backbone is not None and config.backbone is not None else ""
     key = _key(config, train, validation, settings, start)
-    final, history_path = folder / "model", folder / "history.parquet"
-    if _key_in(folder) == key and history_path.exists():
+    final, history_path = folder / "model", folder / HISTORY
+    if prepared(folder, key):
         return Fit(FusionModel.from_pretrained(final).eval(), pd.read_parquet(history_path))
-    if _key_in(folder) != key:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        (folder / "key").write_text(key)
-    for checkpoint in folder.glob("checkpoint-*"):
-        if not _is_whole(checkpoint):
-            shutil.rmtree(checkpoint)
     set_seed(settings.seed)
     model = FusionModel(config)
     if start:
@@ -157,7 +152,7 @@ def fit(
         train_dataset=MaterialsDataset(train),
         eval_dataset=MaterialsDataset(validation),
         compute_metrics=_metrics,
-        callbacks=[_Bar(folder.name)],
+        callbacks=[Bar(folder.name)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)), ignore_keys_for_eval=["pooling_weights"])
@@ -171,6 +166,31 @@ def fit(
     return Fit(model, history)
 
 
+def prepared(folder: Path, key: str) -> bool:
+    """Make a folder ready for a training, and say whether it holds that training, finished.
+
+    Parameters
+    ----------
+    folder : Path
+        Of one training: its key, checkpoints, and :data:`HISTORY`, whose presence says that it is finished. What
+        belongs to another key is removed, and checkpoints that were not written to their end.
+    key : str
+        Digest of all that the training depends on.
+    """
+    path = folder / "key"
+    known = path.read_text() if path.exists() else None
+    if known == key and (folder / HISTORY).exists():
+        return True
+    if known != key:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        path.write_text(key)
+    for checkpoint in folder.glob("checkpoint-*"):
+        if not _is_whole(checkpoint):
+            shutil.rmtree(checkpoint)
+    return False
+
+
 def _key(config: FusionConfig, train: Materials, validation: Materials, settings: Settings, start: str) -> str:
     # the frames stand for a frozen encoder, which the configuration does not name
     sums = [
@@ -180,11 +200,6 @@ def _key(config: FusionConfig, train: Materials, validation: Materials, settings
     rows = [part.recipes.astype(str).values.tolist() for part in (train, validation)]
     # the number of epochs belongs to the key: the learning rate's course depends on it
     return digest([config.to_dict(), asdict(settings), sums, rows, start, code_version([fusion, layers])])
-
-
-def _key_in(folder: Path) -> str | None:
-    path = folder / "key"
-    return path.read_text() if path.exists() else None
 
 
 def _is_whole(checkpoint: Path) -> bool:

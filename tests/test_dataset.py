@@ -28,9 +28,8 @@ def renderer(tmp_path_factory):
         sf.write(folder / f"{number}.wav", y, audio.RATE_HZ)
         probe = audio.probe(folder / f"{number}.wav")
         emotion = ("angry", "sad", "fear")[number]
-        rows.append(
-            {"id": f"toy/{number}", "path": str(folder / f"{number}.wav"), "sha256": probe.sha256, "emotion": emotion}
-        )
+        rows.append({"id": f"toy/{number}", "path": str(folder / f"{number}.wav"), "sha256": probe.sha256})
+        rows[-1] |= {"emotion": emotion, "speaker": "toy-one" if number < 2 else "toy-two"}
     return Renderer(pd.DataFrame(rows), None, WINDOW)
 
 
@@ -71,6 +70,18 @@ def test_nothing_is_computed_twice(renderer, recipes, encoder, tmp_path, monkeyp
     np.testing.assert_array_equal(first.arrays["frames"], second.arrays["frames"])
     with pytest.raises(pytest.fail.Exception):
         dataset.materialise(renderer, recipes, FeatureParameters(n_mfcc=13), encoder, cache)
+
+
+def test_a_speaker_is_found_by_any_table_that_has_all_rows_of_a_condition(
+    renderer, recipes, encoder, tmp_path, monkeypatch
+):
+    cache = Cache(tmp_path)
+    whole = dataset.materialise(renderer, recipes, None, encoder, cache)
+    assert set(whole.arrays) == {"frames", "n_frames"}
+    monkeypatch.setattr(dataset, "encode", lambda *_: pytest.fail("computed again"))
+    keep = recipes["utterance"].isin(["toy/0", "toy/1"]) & recipes["condition"].isin(["clean", "white@0.75"])
+    some = dataset.materialise(renderer, recipes[keep], None, encoder, cache)
+    np.testing.assert_array_equal(some.arrays["frames"], whole.arrays["frames"][keep])
 
 
 def test_order_and_batch_do_not_change_a_sample(renderer, recipes, encoder, tmp_path):

@@ -178,3 +178,18 @@ def test_robustness_area_is_a_mean_over_the_range(scores):
     assert min(scores) - 1e-9 <= area <= max(scores) + 1e-9
     assert evaluation.robustness_area(levels[::-1], np.array(scores[::-1])) == pytest.approx(area)
     assert evaluation.robustness_area(levels, np.full(len(scores), 0.3)) == pytest.approx(0.3)
+
+
+def test_side_by_side_keeps_order_and_leaves_out_what_has_no_interval():
+    summary = pd.DataFrame(
+        {
+            "encoder": ["b", "b", "a", "a"],
+            "speech": ["noisy", "clean"] * 2,
+            "recall": [0.5, 0.25, 0.125, 1.0],
+            "uar_low": [0.25, np.nan, 0.0, 0.5],
+            "uar_high": [0.75, np.nan, 0.5, 1.0],
+        }
+    )
+    found = evaluation.side_by_side(summary, ["encoder"], ["speech"])
+    assert list(found.columns) == ["encoder", "noisy", "clean"]
+    assert found.values.tolist() == [["b", "0.50 (0.25–0.75)", "0.25"], ["a", "0.12 (0.00–0.50)", "1.00 (0.50–1.00)"]]

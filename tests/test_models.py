@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import (
@@ -19,7 +20,7 @@ from transformers import (
 )
 from transformers.models.whisper.modeling_whisper import WhisperEncoder
 
-from sersupport import UserError, backbones, facts
+from sersupport import UserError, backbones, evaluation, facts
 from sersupport.models import fusion
 from sersupport.models.layers import AttentivePooling, MeanPooling, StatisticsPooling
 from sersupport.run import find_encoder
@@ -245,6 +246,38 @@ def test_the_fingerprint_follows_the_weights_and_not_the_clip(tmp_path):
     again(torch.randn(1, 8_000), torch.tensor([8_000]))
     assert backbone.fingerprint == again.fingerprint
     assert backbones.load(backbones.TINY, [-1], seed=1).fingerprint != backbones.load(backbones.TINY, [-1]).fingerprint
+
+
+def test_the_encoder_in_the_box_is_a_plain_wav2vec2(tmp_path):
+    encoder = backbones.load(backbones.MINI, [-1])
+    plain = Wav2Vec2Model.from_pretrained(backbones.MINI_FOLDER).eval()
+    assert plain.dtype == torch.float32
+    waves = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0))
+    normalised = (waves - waves.mean()) / waves.std(correction=0)
+    with torch.no_grad():
+        torch.testing.assert_close(
+            encoder(waves, torch.tensor([16_000]))[0], plain(normalised)[0], atol=1e-3, rtol=1e-3
+        )
+    assert sum(path.stat().st_size for path in backbones.MINI_FOLDER.iterdir()) < 16e6
+    assert "distilled" in backbones.describe(encoder, backbones.MINI)
+
+
+def test_the_card_in_the_box_shows_the_table_it_comes_with():
+    box = pd.read_csv(backbones.MINI_FOLDER / "lessons.csv")
+    lines = (backbones.MINI_FOLDER / "README.md").read_text(encoding="utf-8").splitlines()
+    view = evaluation.side_by_side(box, ["encoder", "taught for"], ["protocol", "speech"])
+    assert {backbones.MINI, "before teaching"} < set(view["encoder"]) and len(view) >= 9  # six variants or more
+    for row in view.itertuples(index=False):
+        (line,) = (line for line in lines if line.startswith(f"| {row[0]} | {row[1]} |"))
+        assert line.endswith(f"| {' | '.join(row[2:])} |")
+
+
+def test_the_untaught_encoder_has_the_shape_and_not_the_weights():
+    mini, untrained = (backbones.load(name, [-1]) for name in (backbones.MINI, backbones.UNTRAINED))
+    assert untrained.n_parameters == mini.n_parameters and untrained.fingerprint != mini.fingerprint
+    assert backbones.load(backbones.UNTRAINED, [-1], seed=1).fingerprint != untrained.fingerprint
+    assert backbones.load(backbones.UNTRAINED, [-1]).fingerprint == untrained.fingerprint
+    assert "learnt nothing" in backbones.describe(untrained, backbones.UNTRAINED)
 
 
 def test_what_cannot_be_loaded_is_one_line(tmp_path, monkeypatch):

@@ -17,7 +17,7 @@ from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from sersupport import UserError
-from sersupport.execution import RunFailed
+from sersupport.execution import RunFailed, each_text
 from sersupport.parameters import Parameters
 from sersupport.report import effective_parameters, path_hider, plan, read_record, run_series
 
@@ -204,6 +204,12 @@ def test_no_path_of_the_machine_is_kept(series):
 )
 def test_paths_are_hidden_but_not_within_words(text, hidden):
     assert path_hider(Path("/srv/app"), Parameters(data_dir="../speech"))(text) == hidden
+
+
+def test_paths_of_every_named_encoder_are_hidden():
+    parameters = Parameters(encoders={"/opt/one": [-1]}, teacher="/opt/two", student_start="/opt/three")
+    hide = path_hider(Path("/srv/app"), parameters)
+    assert each_text({"/opt/one": ["/opt/two", "/opt/three"]}, hide) == {"one": ["two", "three"]}
 
 
 def command(*arguments: str, **options) -> subprocess.CompletedProcess:

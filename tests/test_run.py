@@ -80,31 +80,46 @@ def test_rows_are_computed_once_and_in_order(tmp_path):
     calls = []
 
     def compute(rows):
-        calls.append(rows)
-        return {"x": np.arange(rows.start, rows.stop)[:, None] * np.ones(3), "n": np.arange(rows.start, rows.stop)}
+        calls.append(rows.tolist())
+        return {"x": rows[:, None] * np.ones(3), "n": rows}
 
     cache, keys = Cache(tmp_path), [["a", i] for i in range(10)]
     first = cache.rows("kind", keys, compute, {"v": 1}, chunk=4)
-    assert [(rows.start, rows.stop) for rows in calls] == [(0, 4), (4, 8), (8, 10)]
+    assert calls == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
     second = cache.rows("kind", keys, compute, {"v": 1}, chunk=4)
     assert len(calls) == 3 and np.array_equal(first["x"], second["x"]) and first["n"].tolist() == list(range(10))
     cache.rows("kind", keys, compute, {"v": 2}, chunk=4)  # another version of the code
     cache.rows("kind", [*keys[:9], ["b", 9]], compute, {"v": 1}, chunk=4)  # another last row
-    assert [(rows.start, rows.stop) for rows in calls[6:]] == [(8, 10)]
+    assert calls[6:] == [[8, 9]]
+
+
+def test_whole_groups_are_found_wherever_they_stand(tmp_path):
+    calls = []
+
+    def compute(keys):
+        return lambda rows: calls.append([keys[row] for row in rows]) or {
+            "x": np.array([float(keys[row]) for row in rows])
+        }
+
+    def rows(keys):
+        return Cache(tmp_path).rows("kind", keys, compute(keys), {}, chunk=2, groups=[key % 3 for key in keys])["x"]
+
+    assert rows(list(range(8))).tolist() == list(range(8))
+    assert calls == [[0, 3], [6], [1, 4], [7], [2, 5]]
+    assert rows([2, 1, 4, 5, 7]).tolist() == [2, 1, 4, 5, 7] and len(calls) == 5
+    assert rows([4, 2, 5]).tolist() == [4, 2, 5] and calls[5:] == [[4]]  # half a group is another
 
 
 def test_a_killed_computation_keeps_its_finished_chunks(tmp_path):
     def compute(rows):
-        if rows.start >= 4:
+        if rows[0] >= 4:
             raise KeyboardInterrupt
-        return {"x": np.zeros(rows.stop - rows.start)}
+        return {"x": np.zeros(len(rows))}
 
     with pytest.raises(KeyboardInterrupt):
         Cache(tmp_path).rows("kind", list(range(8)), compute, {}, chunk=4)
     assert [path.suffix for path in (tmp_path / "kind").iterdir()] == [".safetensors"]
-    again = Cache(tmp_path).rows(
-        "kind", list(range(8)), lambda rows: {"x": np.ones(rows.stop - rows.start)}, {}, chunk=4
-    )
+    again = Cache(tmp_path).rows("kind", list(range(8)), lambda rows: {"x": np.ones(len(rows))}, {}, chunk=4)
     assert again["x"].tolist() == [0] * 4 + [1] * 4
 
 

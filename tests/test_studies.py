@@ -9,9 +9,21 @@ import pandas as pd
 import pytest
 from safetensors.numpy import load_file
 
-from sersupport import evaluation, series, splits, studies
+from sersupport import (
+    UserError,
+    backbones,
+    corpora,
+    distill,
+    evaluation,
+    noise,
+    series,
+    splits,
+    studies,
+    synthesis,
+)
+from sersupport.cache import Cache
 from sersupport.corpora import EMOTIONS
-from sersupport.dataset import Materials
+from sersupport.dataset import Materials, Renderer, Window
 from sersupport.models.fusion import FusionConfig
 from sersupport.noise import VARIANTS
 from sersupport.parameters import Parameters
@@ -140,3 +152,76 @@ def test_a_variant_changes_one_thing(run, protocols):
     expected = parts["train"].arrays["spectral"][quiet].mean(axis=0)
     stored = load_file(folders["no noisy rows"] / "model.safetensors")["spectral_mean"]
     np.testing.assert_allclose(stored, expected, atol=1e-5)
+
+
+def embedded(tmp_path) -> tuple[SimpleNamespace, pd.DataFrame, object]:
+    """A run over the embedded corpus at its smallest, its table and renderer."""
+    folder = synthesis.make_corpus(tmp_path / "corpus", scale=0.1)
+    synthesis.make_noises(folder)
+    table = corpora.read_all(folder, ["ravdess", "tess"])[0]
+    short = PARAMETERS.model_copy(
+        update={
+            "clip_length_s": 2.5,
+            "teacher": backbones.TINY,
+            "lesson_steps": 10,
+            "lesson_variants": ["one speed", "last layer as target"],
+            "teacher_layers": [1],
+            "lesson_speeds": [0.9, 1.0, 1.1],
+            "encoder_rows": ["B", "D"],
+            "student_channels": 4,
+            "student_hidden": 16,
+            "student_layers": 1,
+            "encoders": {backbones.TINY: [-1], "nobody/none": [0]},
+            "study_epochs": 1,
+        }
+    )
+    run = SimpleNamespace(p=short, root=tmp_path, build=tmp_path, cache=Cache(tmp_path / "cache"))
+    run.path, run.load = lambda name: tmp_path / "run" / name, lambda name: table
+    bank = noise.NoiseBank.from_folder(folder / "noise", ["embedded-test"])
+    return run, table, Renderer(table, bank, Window(0.3, 2.5))
+
+
+def test_students_are_taught_each_by_its_own_plan_and_probed(tmp_path, monkeypatch):
+    run, table, renderer = embedded(tmp_path)
+    asked, listen = [], distill.listen
+    monkeypatch.setattr(distill, "listen", lambda *args: asked.append((args[1].layers, args[3])) or listen(*args))
+    students = studies.students(run, renderer.bank, series.lesson_speech(run, series.plan(run)))
+    assert list(students) == [studies.UNTAUGHT, studies.BASELINE, *run.p.lesson_variants]
+    assert asked == [((1,), (0.9, 1.0, 1.1)), ((1,), (1.0,)), ((-1,), (0.9, 1.0, 1.1))]  # not twice for one plan
+    assert len({student.fingerprint for student in students.values()}) == 4
+    corpus = table[table["corpus"] == "ravdess"]
+    found = studies.probed(run, {studies.UNTAUGHT: students[studies.UNTAUGHT]}, corpus, renderer)
+    who = found.groupby("protocol")["speaker"].unique()
+    assert not set(who["heard"]) & distill.UNHEARD and set(who["unheard"]) <= distill.UNHEARD
+    assert (found.groupby("utterance")["condition"].nunique() == 1 + len(noise.ENVIRONMENTS)).all()
+    assert set(found["utterance"]) == set(corpus["id"])
+    assert ((found["speech"] == "clean") == (found["condition"] == "clean")).all()
+
+
+def test_encoders_are_compared_on_the_same_rows_and_the_absent_are_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    run, table, renderer = embedded(tmp_path)
+    here, absent = series.encoders(run)
+    assert list(here) == [backbones.TINY] and "nobody/none" in absent["nobody/none"]
+    part = np.where(table["speaker"].isin(["ravdess-08", "tess-YAF"]), "train", "test")
+    recipes = {
+        "train": noise.draw_quadruplet(table[part == "train"], renderer.bank, 0, clip_length_s=2.5),
+        "validation": noise.clean(table[part == "train"]),
+        "test": noise.clean(table[part == "test"]),
+    }
+    found = studies.encoders(run, recipes, table, renderer, here)
+    assert list(found["system"].unique()) == [studies.PROBE, "B", "D"] and set(found["encoder"]) == {backbones.TINY}
+    for _, rows in found.groupby("system"):
+        assert sorted(rows["utterance"]) == sorted(table["id"][part == "test"])
+    config = FusionConfig.from_pretrained(run.path(f"models/encoders/{backbones.TINY}/B-0/model"))
+    assert config.temporal and not config.spectral
+
+
+def test_the_corpus_to_probe_has_speakers_of_both_kinds():
+    who = {"cremad": ["1001", "1002", "1003"], "ravdess": ["02", "03", "01"], "tess": ["OAF"]}
+    rows = [(corpus, f"{corpus}-{code}") for corpus, codes in who.items() for code in codes]
+    table = pd.DataFrame(rows, columns=["corpus", "speaker"])
+    assert set(studies.corpus_to_probe(table)["corpus"]) == {"ravdess"}
+    assert set(studies.corpus_to_probe(table[table["speaker"] != "ravdess-01"])["corpus"]) == {"cremad"}
+    with pytest.raises(UserError, match="must stay unheard"):
+        studies.corpus_to_probe(table[table["corpus"] == "tess"])

@@ -73,12 +73,12 @@ def test_a_killed_training_goes_on_where_it_stopped(data, tmp_path, monkeypatch)
             if state.epoch >= 2:
                 raise KeyboardInterrupt
 
-    bar = training._Bar
-    monkeypatch.setattr(training, "_Bar", lambda label: Kill())
+    bar = training.Bar
+    monkeypatch.setattr(training, "Bar", lambda label: Kill())
     with pytest.raises(KeyboardInterrupt):
         training.fit(config(), *data, SETTINGS, tmp_path / "killed")
     assert (tmp_path / "killed/checkpoint-14").is_dir()
-    monkeypatch.setattr(training, "_Bar", bar)
+    monkeypatch.setattr(training, "Bar", bar)
     resumed = training.fit(config(), *data, SETTINGS, tmp_path / "killed")
     assert resumed.history["epoch"].tolist() == [1, 2, 3, 4]
     pd.testing.assert_frame_equal(resumed.history, whole.history, atol=1e-5)

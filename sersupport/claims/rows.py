@@ -131,7 +131,7 @@ def _listed(counts: Mapping[str, int]) -> str:
 
 def _slope(colour: str, beta: int) -> Check:
     def statement(evidence: Evidence) -> tuple[bool, str]:
-        make = {"white": noise.white, "pink": noise.pink, "brown": noise.brown}[colour]
+        make = noise.COLOURS[colour]
         found = np.mean(
             [
                 noise.spectral_slope_db_per_octave(make(10 * RATE_HZ, noise.generator(0, colour, k)), RATE_HZ)
@@ -479,7 +479,7 @@ def _loudest_stationary(evidence: Evidence):
     rows = evidence.noisy()
     if rows is None:
         return None
-    rows = rows[rows["noise"].isin(noise.COLOURS) & (rows["system"] == "D")]
+    rows = rows[rows["noise"].isin(list(noise.COLOURS)) & (rows["system"] == "D")]
     return rows[rows["level"] == rows["level"].max()]
 
 
