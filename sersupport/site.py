@@ -177,13 +177,22 @@ def _setting(run_folder: Path, parameters: dict[str, Any]) -> str:
     if described.is_file():
         backbone = json.loads(described.read_text(encoding="utf-8"))["sentence"]
     embedded = parameters["data_dir"] == "embedded"
-    titles = ", ".join(corpus(name).title for name in parameters["corpora"])
-    speech = "synthetic, made by the report itself" if embedded else f"recorded: {titles}"
+    speech = "synthetic, made by the report itself" if embedded else f"recorded: {_corpora(run_folder, parameters)}"
     trained = "frozen" if parameters["backbone_frozen"] else "fine-tuned"
     rows = {"Backbone": f"{backbone} ({trained})", "Speech": speech, "Profile": parameters["profile"]}
     note = f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>' if embedded else ""
     items = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value))}</dd>" for name, value in rows.items())
     return f'{note}<dl class="ser-setting">{items}</dl>'
+
+
+def _corpora(run_folder: Path, parameters: dict[str, Any]) -> str:
+    """The corpora that the run found, and those that it was asked for and did not."""
+    presence = run_folder / "artefacts" / "01_data" / "presence.parquet"
+    if not presence.is_file():
+        return ", ".join(corpus(name).title for name in parameters["corpora"])
+    asked = pd.read_parquet(presence)
+    titles = {present: ", ".join(part["title"]) for present, part in asked.groupby("present")}
+    return titles[True] + (f" (asked for and not found: {titles[False]})" if False in titles else "")
 
 
 def _headline(run_folder: Path) -> list[str]:

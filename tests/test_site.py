@@ -10,6 +10,7 @@ import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from sersupport import UserError
@@ -78,13 +79,28 @@ def test_the_front_page_states_backbone_results_and_costs(small_run):
 def test_synthetic_speech_is_said_on_every_page_and_only_there(small_run, tmp_path):
     for page in pages(small_run / "html"):
         assert SYNTHETIC in page.read_text(encoding="utf-8"), page.name
-    real = tmp_path / "real"
-    shutil.copytree(small_run, real)
-    record = json.loads((real / "run.json").read_text())
-    record["parameters"]["data_dir"] = "corpora"
-    (real / "run.json").write_text(json.dumps(record))
+    real = of_recordings(small_run, tmp_path / "real")
     build_site(real, real / "references.bib", strict=True)
     assert not [page.name for page in pages(real / "html") if SYNTHETIC in page.read_text(encoding="utf-8")]
+
+
+def test_a_corpus_that_was_not_found_is_not_named_as_heard(small_run, tmp_path):
+    real = of_recordings(small_run, tmp_path / "real")
+    presence = pd.DataFrame({"title": ["RAVDESS", "CREMA-D", "TESS"], "present": [True, False, True]})
+    path = real / "artefacts" / "01_data" / "presence.parquet"
+    path.parent.mkdir(exist_ok=True)
+    presence.to_parquet(path)
+    front = text_of(build_site(real, real / "references.bib", strict=True).read_text(encoding="utf-8"))
+    assert "recorded: RAVDESS, TESS (asked for and not found: CREMA-D)" in front
+
+
+def of_recordings(run: Path, copy: Path) -> Path:
+    """A copy of a run as if its speech were recorded."""
+    shutil.copytree(run, copy)
+    record = json.loads((copy / "run.json").read_text())
+    record["parameters"]["data_dir"] = "corpora"
+    (copy / "run.json").write_text(json.dumps(record))
+    return copy
 
 
 def test_chapters_are_numbered_folded_and_cited(small_run):
