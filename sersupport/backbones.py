@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from torch import Tensor, nn
 from transformers import (
     AutoConfig,
@@ -232,7 +233,7 @@ def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0, fetch:
     source = str(MINI_FOLDER if name == MINI else name)
     try:
         encoder = _pretrained(source, local_files_only=not fetch)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # the last two: truncated weights
         raise UserError(
             f"backbone {str(name)!r} could not be loaded: {str(error).strip().splitlines()[0]} "
             "Give a folder that holds its config.json and weights, or a hub name that can be reached."

@@ -140,6 +140,8 @@ def encoders(run: Run) -> tuple[dict[str, Backbone], dict[str, str]]:
         try:
             here[name] = encoder(run, name, layers, fetch=False)
         except UserError as error:
+            if find_encoder(name, run.root, run.p.data_dir):  # it is here and broken
+                raise
             absent[name] = str(error)
     return here, absent
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -289,6 +290,17 @@ def test_what_cannot_be_loaded_is_one_line(tmp_path, monkeypatch):
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="hidden states"):
         backbones.load(backbones.TINY, [9])
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100_000])
+def test_truncated_weights_are_one_line(kept, tmp_path):
+    for path in backbones.MINI_FOLDER.iterdir():
+        shutil.copy(path, tmp_path)
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:kept])
+    with pytest.raises(UserError, match="could not be loaded") as caught:
+        backbones.load(tmp_path, [-1])
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_a_fine_tuned_whisper_is_saved_whole_and_gives_the_same_again(tmp_path):

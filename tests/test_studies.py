@@ -198,6 +198,16 @@ def test_students_are_taught_each_by_its_own_plan_and_probed(tmp_path, monkeypat
     assert ((found["speech"] == "clean") == (found["condition"] == "clean")).all()
 
 
+def test_an_encoder_that_is_here_and_broken_is_not_called_absent(tmp_path):
+    """Notebook 11 would say that it is not on this machine."""
+    (tmp_path / "torn").mkdir()
+    (tmp_path / "torn" / "config.json").write_bytes((backbones.MINI_FOLDER / "config.json").read_bytes())
+    (tmp_path / "torn" / "model.safetensors").write_bytes(b"")
+    parameters = PARAMETERS.model_copy(update={"encoders": {"torn": [-1]}})
+    with pytest.raises(UserError, match="torn"):
+        series.encoders(SimpleNamespace(p=parameters, root=tmp_path))
+
+
 def test_encoders_are_compared_on_the_same_rows_and_the_absent_are_named(tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     run, table, renderer = embedded(tmp_path)
