@@ -235,7 +235,7 @@ def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0, fetch:
         encoder = _pretrained(source, local_files_only=not fetch)
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # the last two: truncated weights
         raise UserError(
-            f"backbone {str(name)!r} could not be loaded: {str(error).strip().splitlines()[0]} "
+            f"backbone {str(name)!r} could not be loaded: {str(error).strip().splitlines()[0].rstrip('.')}. "
             "Give a folder that holds its config.json and weights, or a hub name that can be reached."
         ) from None
     return Backbone(encoder.float(), layers).eval()

@@ -301,6 +301,7 @@ def test_truncated_weights_are_one_line(kept, tmp_path):
     with pytest.raises(UserError, match="could not be loaded") as caught:
         backbones.load(tmp_path, [-1])
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    assert ". Give a folder" in str(caught.value)
 
 
 def test_a_fine_tuned_whisper_is_saved_whole_and_gives_the_same_again(tmp_path):
