@@ -417,7 +417,7 @@ def side_by_side(summary: pd.DataFrame, index: Sequence[str], across: Sequence[s
     return order.merge(wide[title.unique()].reset_index(), on=list(index))
 
 
-def throughput(classify: Callable[[], int], seconds: float = 1.0) -> float:
+def throughput(classify: Callable[[], int], seconds: float) -> float:
     """Clips a second, by repeating a call until enough time has passed (one call to warm up).
 
     Parameters
