@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from sersupport import UserError, __version__
+from sersupport import __version__
+from sersupport.core.errors import UserError
 
 
 class Terminated(KeyboardInterrupt):
@@ -37,13 +38,37 @@ def commands(context: click.Context) -> None:
 @click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter, its value as YAML.")
 def report(profile: str, data: str | None, out: str | None, overrides: tuple[tuple[str, str], ...]) -> None:
     """Run the notebooks that are not up to date and build the site."""
-    from sersupport.execution import RunFailed
-    from sersupport.report import effective_parameters, run_series
+    from sersupport.report.series import effective_parameters, run_series
 
-    try:
-        run_series(effective_parameters(profile, data, out, overrides))
-    except RunFailed as error:
-        raise click.ClickException(str(error)) from None
+    run_series(effective_parameters(profile, data, out, overrides))
+
+
+@commands.command()
+@click.argument("run", metavar="RUN")
+@click.option("--as", "name", metavar="NAME", help="What to call the report; by default the run's profile.")
+def publish(run: str, name: str | None) -> None:
+    """Put a run's site and tables into reports/published/NAME, to be committed.
+
+    RUN is the folder of a run, or its name in reports.
+    """
+    from sersupport.report.publish import publish
+
+    click.echo(publish(run, name))
+
+
+@commands.command()
+@click.argument("claim", metavar="[ID]", required=False)
+@click.option("--run", metavar="RUN", help="A run or published report; by default reports/demo, else the last.")
+@click.option("--recompute", is_flag=True, help="Check every claim again on the tables of the run.")
+def claims(claim: str | None, run: str | None, recompute: bool) -> None:
+    """Say what came of the papers' claims in a run: of all in a line each, or of one in full."""
+    from sersupport.report import claims_table
+    from sersupport.report.publish import found
+    from sersupport.report.record import package_root
+
+    folder = found(run, package_root()) if run else claims_table.newest(package_root())
+    table = claims_table.ledger_of(folder, recompute)
+    click.echo(claims_table.in_full(table, claim) if claim else claims_table.overview(table))
 
 
 @commands.command()
@@ -57,7 +82,7 @@ def audit(context: click.Context, split: str, data: str | None, protocol: str | 
 
     SPLIT.csv has the columns file and split and, where known, speaker, text, utterance and protocol.
     """
-    from sersupport import audit as auditor
+    from sersupport.corpora import audit as auditor
 
     if data is not None and not Path(data).is_dir():
         raise UserError(f"no folder {data}: --data names what the files of {split} are relative to")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from importlib import metadata
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def test_every_import_is_pinned():
     pinned = {pin.split("==")[0].lower().replace("_", "-") for pin in PINS}
     providers = metadata.packages_distributions()
     missing = set()
-    for path in [*(ROOT / "sersupport").rglob("*.py"), *(ROOT / "tests").glob("*.py")]:
+    for path in [*(ROOT / "sersupport").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]:
         for line in path.read_text(encoding="utf-8").splitlines():
             match = re.match(r"\s*(?:from|import) ([a-zA-Z_]\w*)", line)
             if match and match[1] in providers and match[1] != "sersupport":
@@ -53,3 +54,19 @@ def test_every_import_is_pinned():
                 if not own & pinned:
                     missing.add((match[1], path.name))
     assert not missing
+
+
+def test_everything_in_the_package_is_installed_with_it():
+    """Weights, printed tables and style sheets lie where setuptools is told to look."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    declared = project["tool"]["setuptools"]["package-data"].items()
+    found = [path for package, globs in declared for glob in globs for path in ROOT.glob(f"{as_path(package)}/{glob}")]
+    assert data_files(found) == data_files((ROOT / "sersupport").rglob("*"))
+
+
+def as_path(package: str) -> str:
+    return package.replace(".", "/")
+
+
+def data_files(paths) -> set[Path]:
+    return {path for path in paths if path.is_file() and path.suffix not in (".py", ".pyc")}

@@ -3,11 +3,62 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 
 import pandas as pd
 
-from sersupport.claims.checks import PRINTED, VERDICTS, Claim, Evidence
-from sersupport.claims.rows import CLAIMS
+from sersupport.claims import cnn_attention, fusion_method, fusion_results, humpcat, trnet
+from sersupport.claims.evidence import PRINT, Claim, Evidence
+from sersupport.claims.verdicts import VERDICTS
+from sersupport.core.errors import UserError
+
+CLAIMS = (*fusion_method.CLAIMS, *fusion_results.CLAIMS, *cnn_attention.CLAIMS, *humpcat.CLAIMS, *trnet.CLAIMS)
+
+
+def _row(claim: Claim, evidence: Evidence) -> dict[str, str | float]:
+    found = claim.judged(evidence)
+    printed = found.source == PRINT
+    report = f"sersupport report --profile {evidence.profile}  # {found.source}"
+    return {
+        "id": claim.id,
+        "paper": claim.paper,
+        "place": claim.place,
+        "claim": claim.text,
+        "test": claim.test,
+        "evidence": found.evidence,
+        "low": found.low,
+        "high": found.high,
+        "basis": PRINT if printed else "this run",
+        "verdict": found.verdict,
+        "command": f"sersupport claims {claim.id}" if printed else report,
+    }
+
+
+def check(id: str, evidence: Evidence) -> dict[str, str | float]:
+    """Check one claim.
+
+    Parameters
+    ----------
+    id : str
+        Its short name.
+    evidence : Evidence
+        The printed tables and a run's artefacts.
+
+    Returns
+    -------
+    dict
+        A row of :func:`ledger`.
+
+    Raises
+    ------
+    UserError
+        If no claim has this name, with those that come near.
+    """
+    by_id = {claim.id: claim for claim in CLAIMS}
+    if id not in by_id:
+        near = ", ".join(get_close_matches(id, by_id, 5, 0.5))
+        raise UserError(f"no claim {id!r} in the ledger; {f'near it: {near}' if near else 'see `sersupport claims`'}")
+    return _row(by_id[id], evidence)
 
 
 def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
@@ -24,28 +75,11 @@ def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame
     -------
     pandas.DataFrame
         One row a claim: id, paper, place, claim, test, evidence, low, high (the interval of what was measured, NaN
-        for what is recomputed), basis ("print": recomputed from printed numbers and definitions; "this run"), verdict
-        (one of :data:`VERDICTS`), command (how to get the evidence).
+        for what is recomputed), basis ("print": recomputed from printed numbers and definitions; "this run": rests on
+        this run's artefacts or, where it is not testable, would), verdict (one of
+        :data:`sersupport.claims.verdicts.VERDICTS`), command (how to get the evidence).
     """
-    rows = []
-    for claim in claims:
-        found = claim.check(evidence)
-        rows.append(
-            {
-                "id": claim.id,
-                "paper": claim.paper,
-                "place": claim.place,
-                "claim": claim.text,
-                "test": claim.test,
-                "evidence": found.evidence,
-                "low": found.low,
-                "high": found.high,
-                "basis": "print" if found.source == PRINTED else "this run",
-                "verdict": found.verdict,
-                "command": evidence.command(found.source),
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame([_row(claim, evidence) for claim in claims])
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -1,1 +1,1 @@
-"""Explanations of a prediction, each with the check of its own identity."""
+"""Explanations of a prediction, as functions of callables and arrays, each with the check of its own identity."""

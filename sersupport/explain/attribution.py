@@ -1,7 +1,8 @@
-"""Attributions to the serialised descriptors that add up to the prediction, and by how much they fail to."""
+"""Attributions to an input that add up to the prediction, and by how much they fail to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,6 @@ import torch
 from captum.attr import IntegratedGradients
 from torch import Tensor, nn
 
-from sersupport.explain.scorecam import GivenContext
-
 
 @dataclass
 class Attribution:
@@ -19,8 +18,8 @@ class Attribution:
 
     Parameters
     ----------
-    values : np.ndarray, shape (L,)
-        phi_i of equation 25, in logits.
+    values : np.ndarray, shape (...)
+        Of the input's shape: phi_i of equation 25, in logits.
     base : float
         phi_0: the logit's mean over the background, or at the baseline.
     output : float
@@ -38,19 +37,24 @@ class Attribution:
 
 
 class _OneLogit(nn.Module):
-    """One class's logit, (B, 1): SHAP would otherwise explain all seven, at seven times the cost."""
+    """One class's logit, (B, 1): SHAP would otherwise explain every class, at the cost of each."""
 
-    def __init__(self, function: GivenContext, target: int) -> None:
+    def __init__(self, function: Callable[[Tensor], Tensor], target: int) -> None:
         super().__init__()
         self.function = function
         self.target = target
 
-    def forward(self, spectral: Tensor) -> Tensor:
-        return self.function(spectral)[:, [self.target]]
+    def forward(self, values: Tensor) -> Tensor:
+        return self.function(values)[:, [self.target]]
 
 
 def expected_gradients(
-    function: GivenContext, spectral: Tensor, target: int, background: Tensor, samples: int = 200, seed: int = 0
+    function: Callable[[Tensor], Tensor],
+    values: Tensor,
+    target: int,
+    background: Tensor,
+    samples: int = 200,
+    seed: int = 0,
 ) -> Attribution:
     """SHAP values by expected gradients (``shap.GradientExplainer``).
 
@@ -59,14 +63,14 @@ def expected_gradients(
 
     Parameters
     ----------
-    function : GivenContext
-        The model given the clip's temporal context.
-    spectral : Tensor, shape (L,)
-        Standardised.
+    function : callable
+        From inputs (B, ...) to logits (B, C), such as :class:`sersupport.explain.given.GivenInputs`.
+    values : Tensor, shape (...)
+        The input that is explained.
     target : int
         Class whose logit is explained.
-    background : Tensor, shape (n, L)
-        Standardised training rows over which absent features are marginalised.
+    background : Tensor, shape (n, ...)
+        Training rows over which absent features are marginalised.
     samples : int
         Draws of background row and position on the path.
     seed : int
@@ -80,19 +84,21 @@ def expected_gradients(
     arXiv 2512.18298, equations 24 and 25; Erion et al. (2021), expected gradients.
     """
     explainer = shap.GradientExplainer(_OneLogit(function, target), background)
-    values = np.asarray(explainer.shap_values(spectral[None], nsamples=samples, rseed=seed)).reshape(-1)
+    shares = np.asarray(explainer.shap_values(values[None], nsamples=samples, rseed=seed))
     with torch.no_grad():
         base = function(background)[:, target].mean().item()
-        output = function(spectral[None])[0, target].item()
-    return Attribution(values, base, output)
+        output = function(values[None])[0, target].item()
+    return Attribution(shares.reshape(values.shape), base, output)
 
 
-def integrated_gradients(function: GivenContext, spectral: Tensor, target: int, steps: int = 128) -> Attribution:
-    """Integrated gradients from the training mean (captum), the check on the SHAP values.
+def integrated_gradients(
+    function: Callable[[Tensor], Tensor], values: Tensor, target: int, steps: int = 128
+) -> Attribution:
+    """Integrated gradients from zero, the training mean of standardised inputs (captum): the check on SHAP values.
 
     Parameters
     ----------
-    function, spectral, target
+    function, values, target
         As for :func:`expected_gradients`.
     steps : int
         Points on the straight path.
@@ -102,8 +108,8 @@ def integrated_gradients(function: GivenContext, spectral: Tensor, target: int, 
     Attribution
         ``base`` is the logit at the baseline.
     """
-    baseline = torch.zeros_like(spectral)[None]
-    values = IntegratedGradients(function).attribute(spectral[None], baseline, target=target, n_steps=steps)
+    baseline = torch.zeros_like(values)[None]
+    shares = IntegratedGradients(function).attribute(values[None], baseline, target=target, n_steps=steps)
     with torch.no_grad():
-        base, output = function(torch.cat([baseline, spectral[None]]))[:, target].tolist()
-    return Attribution(values[0].detach().numpy(), base, output)
+        base, output = function(torch.cat([baseline, values[None]]))[:, target].tolist()
+    return Attribution(shares[0].detach().numpy(), base, output)

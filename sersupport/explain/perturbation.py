@@ -24,7 +24,7 @@ def occlusion(
     Parameters
     ----------
     classify : callable
-        From waveforms (B, N) to probabilities (B, 7).
+        From waveforms (B, N) to probabilities (B, C).
     wave : np.ndarray, shape (N,)
     target : int
         Class.
@@ -46,10 +46,10 @@ def occlusion(
     window, hop = round(window_s * rate_hz), max(1, round(hop_s * rate_hz))
     end = len(wave) if n_valid is None else n_valid
     starts = np.arange(0, max(1, end - window + 1), hop)
-    variants = np.repeat(wave[None], len(starts) + 1, axis=0)
+    waves = np.repeat(wave[None], len(starts) + 1, axis=0)
     for row, start in enumerate(starts, start=1):
-        variants[row, start : start + window] = 0.0
-    probability = classify(variants)[:, target]
+        waves[row, start : start + window] = 0.0
+    probability = classify(waves)[:, target]
     ends = np.minimum(starts + window, end)
     return pd.DataFrame(
         {"start_s": starts / rate_hz, "end_s": ends / rate_hz, "drop": probability[0] - probability[1:]}
@@ -61,7 +61,8 @@ def muted(wave: np.ndarray, frames: np.ndarray, hop_length: int) -> np.ndarray:
     centres = np.flatnonzero(frames) * hop_length
     quiet = np.zeros(len(wave), dtype=bool)
     for centre in centres:
-        quiet[max(0, centre - hop_length // 2) : centre + hop_length // 2] = True
+        start = centre - hop_length // 2
+        quiet[max(0, start) : start + hop_length] = True
     return np.where(quiet, 0.0, wave).astype(wave.dtype)
 
 
@@ -92,7 +93,7 @@ def deletion(
     Parameters
     ----------
     classify : callable
-        From waveforms (B, N) to probabilities (B, 7).
+        From waveforms (B, N) to probabilities (B, C).
     wave : np.ndarray, shape (N,)
     target : int
     saliency : np.ndarray, shape (T,)

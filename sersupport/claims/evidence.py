@@ -1,0 +1,180 @@
+"""Claims, and what their verdicts rest on: printed tables, definitions, and the artefacts of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from sersupport.claims import facts
+from sersupport.claims.verdicts import NOT_TESTABLE
+from sersupport.recipes.bank import ENVIRONMENTS
+
+PRINT = "print"  # source of what is recomputed from printed numbers and definitions
+CLEAN, LADDER, GRID = "05_training/predictions", "05_training/ladder", "06_robustness/predictions"
+ABLATION, SPEED = "07_ablation/ablation", "07_ablation/speed"
+DELETION, ENERGY, ADDITIVITY, SHAP = (f"08_xai/{name}" for name in ("explanations", "energy", "additivity", "shap"))
+RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coefficient"
+LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
+ARTEFACTS = (CLEAN, LADDER, GRID, ABLATION, SPEED, DELETION, ENERGY, ADDITIVITY, SHAP, *LATER)
+SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
+
+
+class Absent(LookupError):
+    """What a test needs is not in this run, which makes its claim not testable here.
+
+    Parameters
+    ----------
+    what : str
+        That is lacking.
+    source : str
+        Artefact in which it would be.
+    """
+
+    def __init__(self, what: str, source: str) -> None:
+        super().__init__(
+            f"needs {what}, which {'no notebook writes yet' if source in LATER else 'this run does not have'}"
+        )
+        self.source = source
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found.
+
+    Attributes
+    ----------
+    evidence : str
+        In words, with its numbers.
+    verdict : str
+        One of :data:`sersupport.claims.verdicts.VERDICTS`.
+    source : str
+        Artefact that it rests on or, where it is not testable, would rest on; or :data:`PRINT`.
+    low, high : float
+        Interval of the measured quantity, NaN where nothing was measured.
+    """
+
+    evidence: str
+    verdict: str
+    source: str
+    low: float = float("nan")
+    high: float = float("nan")
+
+
+Check = Callable[["Evidence"], Finding]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A numeric or causal claim.
+
+    Attributes
+    ----------
+    paper, id, place : str
+        arXiv id; short name; where it is printed.
+    text : str
+        The claim in our words.
+    test : str
+        What would test it.
+    check : callable
+        Takes :class:`Evidence`, returns a :class:`Finding` or raises :class:`Absent`.
+    """
+
+    paper: str
+    id: str
+    place: str
+    text: str
+    test: str
+    check: Check
+
+    @classmethod
+    def written(cls, id: str, check: Check) -> Claim:
+        """A claim whose words stand in the table of claims."""
+        row = facts.table("claims").set_index("id").loc[id]
+        return cls(row["paper"].removeprefix("arXiv:"), id, row["place"], row["claim"], row["test"], check)
+
+    def judged(self, evidence: Evidence) -> Finding:
+        """What the check finds; "not testable here" where it lacks something."""
+        try:
+            return self.check(evidence)
+        except Absent as absent:
+            return Finding(str(absent), NOT_TESTABLE, absent.source)
+
+
+class Evidence:
+    """The printed tables and one run's artefacts.
+
+    Parameters
+    ----------
+    load : callable
+        Takes an artefact's name, one of :data:`ARTEFACTS`; returns it, or None where the run has none. Any error is
+        let through: only what is not there makes a claim not testable.
+    profile : str
+        Of the run, for the command.
+    synthetic : bool
+        Whether the run's speech is the embedded corpus, which can neither confirm nor refute a score on recordings.
+    samples : int
+        Bootstrap samples of intervals.
+    """
+
+    def __init__(self, load: Callable[[str], Any], profile: str, synthetic: bool, samples: int = 1000) -> None:
+        self._load = load
+        self._known: dict[str, Any] = {}
+        self.profile, self.synthetic, self.samples = profile, synthetic, samples
+
+    def artefact(self, name: str) -> Any:
+        """An artefact, read once.
+
+        Raises
+        ------
+        Absent
+            If the run has none.
+        ValueError
+            If it is not among :data:`ARTEFACTS`.
+        """
+        if name not in ARTEFACTS:
+            raise ValueError(f"{name} is not among the artefacts that the ledger may look at")
+        if name not in self._known:
+            self._known[name] = self._load(name)
+        if self._known[name] is None:
+            raise Absent(f"`{name}`", name)
+        return self._known[name]
+
+    @cached_property
+    def table4(self) -> pd.DataFrame:
+        """Table IV by corpus."""
+        return facts.table("2512.18298-table4-clean").set_index("corpus")
+
+    @cached_property
+    def table5(self) -> pd.DataFrame:
+        """Table V by noise and λ."""
+        return facts.table("2512.18298-table5-robustness").set_index(["noise", "lambda"])
+
+    @cached_property
+    def table6(self) -> pd.DataFrame:
+        """Table VI by row."""
+        return facts.table("2512.18298-table6-ablation").set_index("row")
+
+    def unheard(self, axis: str) -> pd.DataFrame:
+        """Predictions of rows A to D in noise on one axis ("lambda", "snr"), from sources that training did not use."""
+        grid = self.artefact(GRID)
+        rows = grid[(grid["level_kind"] == axis) & (grid["noise_part"] == "test")]
+        if rows.empty:
+            raise Absent(f"the grid on the {axis} axis in `{GRID}`", GRID)
+        return rows
+
+    def speech(self, kind: str) -> pd.DataFrame:
+        """Predictions of rows A to D on unheard speakers.
+
+        Parameters
+        ----------
+        kind : {"clean", "grid", "noisy"}
+            Clean test speech; noise at the λ of Table V, from unheard sources; the environmental ones of these.
+        """
+        if kind == "clean":
+            return self.artefact(CLEAN)
+        grid = self.unheard("lambda")
+        return grid[grid["noise"].isin(ENVIRONMENTS)] if kind == "noisy" else grid

@@ -1,0 +1,61 @@
+"""Content keys: digests of values, files, code and library versions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from functools import lru_cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+# what figures depend on
+LIBRARIES = (
+    "numpy", "scipy", "pandas", "soundfile", "soxr", "librosa", "praat-parselmouth", "torch", "transformers",
+    "scikit-learn", "statsmodels", "shap", "captum",
+)  # fmt: skip
+PACKAGE = Path(__file__).parents[1]
+
+
+def digest(value: Any) -> str:
+    """Hex digest of a JSON-serialisable value; equal values, equal digests."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"))
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """Hex digest of a file's content."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def files_digest(folder: Path, paths: Iterable[Path]) -> str:
+    """Digest of the names and contents of files, their paths relative to a folder."""
+    return digest([[path.as_posix(), file_digest(folder / path)] for path in paths])
+
+
+@lru_cache(maxsize=1)
+def library_versions() -> dict[str, str]:
+    """Version of each of :data:`LIBRARIES`."""
+    return {name: metadata.version(name) for name in LIBRARIES}
+
+
+@lru_cache
+def code_version(*folders: str) -> str:
+    """Digest of all that computes: every module below some folders of the package, and the libraries' versions.
+
+    Parameters
+    ----------
+    folders : str
+        Relative to the package, such as ``"sound"`` or ``"inputs/encoders"``; their order does not matter.
+
+    Raises
+    ------
+    ValueError
+        If one of them is no folder of the package: a renamed folder must not leave a key that never changes.
+    """
+    if absent := [folder for folder in folders if not (PACKAGE / folder).is_dir()]:
+        raise ValueError(f"code_version: the package has no folder {', '.join(absent)}")
+    modules = {path.relative_to(PACKAGE) for folder in folders for path in (PACKAGE / folder).rglob("*.py")}
+    return digest([files_digest(PACKAGE, sorted(modules)), library_versions()])

@@ -1,0 +1,1 @@
+"""Corpora of emotional speech: naming conventions, reading, folds and protocols, audits, the embedded corpus."""

@@ -1,0 +1,45 @@
+"""What a corpus's file names say, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+
+
+class Label(NamedTuple):
+    """What a file name says: speaker unique over corpora, sex "F" or "M", one of :data:`EMOTIONS`."""
+
+    id: str
+    speaker: str
+    sex: str
+    emotion: str
+    intensity: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """File-name convention of one corpus, as data.
+
+    `pattern` names groups ``speaker``, ``emotion``, ``text`` and, where there is one, ``intensity``; it is
+    matched at the end of the path without its suffix, since SAVEE keeps the speaker in the folder. The tables
+    translate the groups; a code outside `speakers` or `emotions` is off the convention. `excluded` maps
+    (group, code) and `faulty` a file stem to the reason why the recording is left out.
+    """
+
+    title: str
+    language: str
+    example: str
+    pattern: str
+    folders: tuple[str, ...]
+    speakers: Mapping[str, str]  # code -> sex
+    emotions: Mapping[str, str]
+    intensities: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)  # a code that is not here stands for itself
+    carrier: str = "{}"
+    excluded: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    faulty: Mapping[str, str] = field(default_factory=dict)
+    misnamed: Mapping[str, str] = field(default_factory=dict)  # published stem -> the stem that was meant

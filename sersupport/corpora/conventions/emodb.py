@@ -1,0 +1,31 @@
+"""EMO-DB."""
+
+from __future__ import annotations
+
+from sersupport.corpora.convention import Corpus
+
+CORPUS = Corpus(
+    title="EMO-DB",
+    language="de",
+    example="03a01Fa.wav",
+    pattern=r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[A-Z])[a-z]?",
+    folders=("emodb",),
+    speakers={
+        code: "F" if code in {"08", "09", "13", "14", "16"} else "M"
+        for code in ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+    },
+    emotions={"W": "angry", "E": "disgust", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"},
+    texts={
+        "a01": "Der Lappen liegt auf dem Eisschrank",
+        "a02": "Das will sie am Mittwoch abgeben",
+        "a04": "Heute abend könnte ich es ihm sagen",
+        "a05": "Das schwarze Stück Papier befindet sich da oben neben dem Holzstück",
+        "a07": "In sieben Stunden wird es soweit sein",
+        "b01": "Was sind denn das für Tüten, die da unter dem Tisch stehen",
+        "b02": "Sie haben es gerade hochgetragen und jetzt gehen sie wieder runter",
+        "b03": "An den Wochenenden bin ich jetzt immer nach Hause gefahren und habe Agnes besucht",
+        "b09": "Ich will das eben wegbringen und dann mit Karl was trinken gehen",
+        "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen",
+    },
+    excluded={("emotion", "L"): "boredom: not one of the seven classes"},
+)

@@ -1,0 +1,176 @@
+"""From a folder of recordings to the utterance table."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+from tqdm import tqdm
+
+from sersupport.core.errors import UserError
+from sersupport.core.files import walk
+from sersupport.corpora.conventions import CORPORA, corpus, parse
+from sersupport.sound import audio
+from sersupport.sound.audio import SHORTEST_S, AudioError
+
+SUFFIXES = (".wav", ".flac", ".mp3", ".ogg", ".aiff", ".aif")  # what to look at; what it is, the content says
+UTTERANCE_COLUMNS = (
+    "id", "path", "corpus", "language", "speaker", "sex", "emotion", "intensity", "text", "duration_s",
+    "sha256",
+)  # fmt: skip
+SKIPPED_COLUMNS = ("path", "corpus", "reason")
+
+
+def read(name: str, folder: str | PathLike[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Read one corpus into the utterance table.
+
+    Parameters
+    ----------
+    name : str
+        Corpus, a key of :data:`CORPORA`.
+    folder : str or PathLike
+        Its folder; files are found at any depth, so packed and flat layouts both work.
+
+    Returns
+    -------
+    utterances : pandas.DataFrame
+        One row an utterance, columns :data:`UTTERANCE_COLUMNS`, sorted by ``id``; ``path`` starts with
+        `folder` as given, ``duration_s`` and ``sha256`` come from the decoded samples.
+    skipped : pandas.DataFrame
+        One row a file that is left out, columns :data:`SKIPPED_COLUMNS`, sorted by ``path``.
+
+    Raises
+    ------
+    UserError
+        No such corpus or folder, or no usable file in it.
+    """
+    convention, folder = corpus(name), Path(folder)
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; {convention.title} is read from it")
+    paths = walk(folder, SUFFIXES)
+    rows, skipped, seen = [], [], set()
+    for path in tqdm(paths, desc=convention.title, unit="file", leave=False):
+        try:
+            label = parse(name, path)
+            if label.id in seen:  # some published archives hold the whole corpus twice
+                raise AudioError(path, f"second copy of {path.stem}")
+            found = audio.probe(path)
+            if found.duration_s < SHORTEST_S:
+                raise AudioError(path, f"{found.duration_s:.2f} s is too short for an utterance: cut off?")
+        except AudioError as error:
+            skipped.append((str(path), name, error.reason))
+            continue
+        seen.add(label.id)
+        rows.append({"path": str(path), "corpus": name, "language": convention.language}
+                    | label._asdict() | {"duration_s": found.duration_s, "sha256": found.sha256})  # fmt: skip
+    if not rows:
+        reasons = Counter(reason for _, _, reason in skipped).most_common(4)
+        why = "; ".join(f"{count} × {reason}" for reason, count in reasons) or "no audio file at all"
+        raise UserError(
+            f"{folder}: nothing to read as {convention.title}, whose files are named like "
+            f"{convention.example}; {len(paths)} files looked at: {why}"
+        )
+    utterances = pd.DataFrame(rows, columns=UTTERANCE_COLUMNS).sort_values("id", ignore_index=True)
+    return utterances, pd.DataFrame(skipped, columns=SKIPPED_COLUMNS)
+
+
+def located(data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA)) -> dict[str, Path]:
+    """Which folder holds which corpus.
+
+    Parameters
+    ----------
+    data_dir : str or PathLike
+        Folder of corpus folders, named as in :attr:`Corpus.folders` whatever their case and punctuation
+        (``CREMA-D``, ``cremad`` and ``AudioWAV`` are one).
+    names : sequence of str
+        Corpora to look for, keys of :data:`CORPORA`.
+
+    Returns
+    -------
+    dict of str to Path
+        Of the corpora that are there, in the order of `names`.
+
+    Raises
+    ------
+    UserError
+        No such folder, none of the corpora in it, or one of them present twice.
+    """
+    data_dir = Path(data_dir)
+    if not data_dir.is_dir():
+        raise UserError(f"{data_dir}: no such folder; give the folder that holds the corpora's folders")
+    entries = sorted(entry for entry in data_dir.iterdir() if entry.is_dir())
+    folders = {}
+    for name in names:
+        own = [entry for entry in entries if re.sub(r"[^a-z0-9]", "", entry.name.lower()) in corpus(name).folders]
+        if len(own) > 1:
+            both = " and ".join(entry.name for entry in own)
+            raise UserError(f"{data_dir}: {both} are both read as {corpus(name).title}; leave one of them there")
+        if own:
+            folders[name] = own[0]
+    if not folders:
+        wanted = ", ".join(corpus(name).folders[0] for name in names)
+        raise UserError(f"{data_dir}: no corpus found; it should hold at least one of these folders: {wanted}")
+    return folders
+
+
+def audio_files(data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA)) -> list[Path]:
+    """Exactly the files that :func:`read_all` looks at, sorted; raises what :func:`located` raises."""
+    return sorted(path for folder in located(data_dir, names).values() for path in walk(folder, SUFFIXES))
+
+
+def read_all(
+    data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA)
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Read every corpus that is there.
+
+    Parameters
+    ----------
+    data_dir : str or PathLike
+        Folder of corpus folders, named as in :attr:`Corpus.folders` whatever their case and punctuation
+        (``CREMA-D``, ``cremad`` and ``AudioWAV`` are one).
+    names : sequence of str
+        Corpora to look for, keys of :data:`CORPORA`.
+
+    Returns
+    -------
+    utterances, skipped : pandas.DataFrame
+        As from :func:`read`, corpora in the order of `names`.
+    presence : pandas.DataFrame
+        One row a name: ``corpus``, ``title``, ``present``, ``folder`` ("" if absent), ``utterances``,
+        ``speakers``, ``skipped``.
+
+    Raises
+    ------
+    UserError
+        No such folder, none of the corpora in it, or one of them present twice or unusable.
+    """
+    folders = located(data_dir, names)
+    tables, presence = [], []
+    for name in names:
+        folder = folders.get(name)
+        row = {"corpus": name, "title": corpus(name).title, "present": folder is not None, "folder": str(folder or "")}
+        if folder is None:
+            presence.append(row | {"utterances": 0, "speakers": 0, "skipped": 0})
+            continue
+        utterances, skipped = read(name, folder)
+        tables.append((utterances, skipped))
+        counts = {"utterances": len(utterances), "speakers": utterances["speaker"].nunique()}
+        presence.append(row | counts | {"skipped": len(skipped)})
+    utterances, skipped = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+    return utterances, skipped, pd.DataFrame(presence)
+
+
+def duplicates(utterances: pd.DataFrame) -> pd.DataFrame:
+    """List recordings that stand under more than one name.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The rows of `utterances` that share a ``sha256`` with another one, grouped together, then by ``id``.
+    """
+    twice = utterances[utterances.duplicated("sha256", keep=False)]
+    return twice.sort_values(["sha256", "id"], ignore_index=True)

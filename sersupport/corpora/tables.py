@@ -1,0 +1,42 @@
+"""The corpora in the layout of the paper's tables."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from sersupport.corpora.convention import EMOTIONS
+from sersupport.corpora.conventions import CORPORA
+
+
+def table2(utterances: pd.DataFrame) -> pd.DataFrame:
+    """Corpora, speakers, gender and samples, in the layout of Table II of arXiv 2512.18298.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a corpus present, the paper's four first and in its order; columns ``corpus`` (title),
+        ``speakers``, ``gender`` ("M/F", "F" or "M"; "" if unknown), ``samples``.
+    """
+    order = ("cremad", "ravdess", "tess", "savee", "emodb", "emovo")
+    summary = utterances.groupby("corpus").agg(
+        speakers=("speaker", "nunique"),
+        gender=("sex", lambda sex: "/".join(sorted(set(sex) - {""}, reverse=True))),
+        samples=("id", "size"),
+    )
+    present = [name for name in order if name in summary.index]
+    return summary.loc[present].rename(index=lambda name: CORPORA[name].title).reset_index()
+
+
+def table3(utterances: pd.DataFrame) -> pd.DataFrame:
+    """Utterances a class and corpus, in the layout of Table III of arXiv 2512.18298.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a class of :data:`EMOTIONS`; columns ``emotion``, the titles of the corpora present (the
+        paper's four first and in its order), ``total``.
+    """
+    counts = pd.crosstab(utterances["emotion"], utterances["corpus"]).reindex(EMOTIONS, fill_value=0)
+    present = [name for name in CORPORA if name in counts.columns]
+    table = counts[present].set_axis([CORPORA[name].title for name in present], axis="columns")
+    return table.assign(total=table.sum(axis="columns")).reset_index()

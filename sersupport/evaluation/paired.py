@@ -1,0 +1,66 @@
+"""Systems compared on the same speakers."""
+
+from __future__ import annotations
+
+import pandas as pd
+from statsmodels.stats.multitest import multipletests
+
+from sersupport.core.errors import UserError
+from sersupport.evaluation.intervals import contrast, unshared
+
+
+def paired_difference(
+    predictions: pd.DataFrame,
+    first: str,
+    second: str,
+    metric: str = "uar",
+    samples: int = 1000,
+    by: str = "system",
+) -> dict[str, float]:
+    """How much better one system is than another on the same speakers; see :func:`.intervals.difference`.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Rows of the predictions table with both systems.
+    first, second : str
+        Values of ``by``; the difference is first minus second.
+    metric, samples
+        As for :func:`.intervals.difference`.
+    by : str
+        Column that tells the systems apart.
+
+    Raises
+    ------
+    UserError
+        If the two were tested on different speakers, naming them.
+    """
+    parts = [predictions[predictions[by] == name] for name in (first, second)]
+    if parts[0].empty or unshared(parts):
+        odd = ", ".join(unshared(parts)) or "nobody at all"
+        raise UserError(f"{first} and {second} were not tested on the same speakers ({odd}): no paired difference")
+    return contrast(parts, [1, -1], metric, samples)
+
+
+def compare(
+    predictions: pd.DataFrame, baseline: str, by: str = "system", metric: str = "uar", samples: int = 1000
+) -> pd.DataFrame:
+    """Every other system against a baseline, with p values corrected by Holm's method.
+
+    Parameters
+    ----------
+    predictions, by, metric, samples
+        As for :func:`paired_difference`.
+    baseline : str
+        What the others are compared with.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a system, in order of appearance: ``by``, difference (to the baseline), low, high, p, p_holm, speakers.
+    """
+    others = [name for name in predictions[by].unique() if name != baseline]
+    rows = [{by: name, **paired_difference(predictions, name, baseline, metric, samples, by=by)} for name in others]
+    frame = pd.DataFrame(rows, columns=[by, "difference", "low", "high", "p", "speakers"])
+    frame.insert(5, "p_holm", multipletests(frame["p"], method="holm")[1] if len(frame) else [])
+    return frame

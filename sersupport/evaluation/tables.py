@@ -1,0 +1,83 @@
+"""Summaries of predictions, and how tables show them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sersupport.evaluation.intervals import speaker_interval
+from sersupport.evaluation.metrics import metrics
+
+MEASURED = ("accuracy (%)", "precision", "UAR", "f1", "UAR low", "UAR high")  # columns of presented()
+_TITLES = {
+    "level": "λ",
+    "accuracy": "accuracy (%)",
+    "accuracy_pct": "accuracy (%), paper",
+    "recall": "UAR",
+    "f1_paper": "f1, paper",
+    "uar_low": "UAR low",
+    "uar_high": "UAR high",
+}
+
+
+def summarise(predictions: pd.DataFrame, by: Sequence[str], samples: int = 1000) -> pd.DataFrame:
+    """Metrics and a speaker interval of UAR for each group.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+    by : sequence of str
+        Columns that define the groups.
+    samples : int
+        Bootstrap samples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a group: ``by``, accuracy, precision, recall (= UAR), f1, uar_low, uar_high, speakers, utterances.
+    """
+    rows = []
+    for group, part in predictions.groupby(list(by), sort=False, dropna=False):
+        low, high = speaker_interval(part, samples=samples)
+        counts = {"speakers": part["speaker"].nunique(), "utterances": part["utterance"].nunique()}
+        rows.append({**dict(zip(by, group, strict=True)), **metrics(part), "uar_low": low, "uar_high": high, **counts})
+    return pd.DataFrame(rows)
+
+
+def presented(summary: pd.DataFrame, *leading: str) -> pd.DataFrame:
+    """A summary with the titles that tables show.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        From :func:`summarise`, the paper's ``accuracy_pct`` and ``f1_paper`` merged to it where there are any.
+    *leading : str
+        Columns to begin with; then come accuracy, F1 and UAR, each with the paper's, and the counts.
+    """
+    own = ["accuracy", "accuracy_pct", "f1", "f1_paper", "recall", "uar_low", "uar_high", "speakers", "utterances"]
+    columns = [column for column in (*leading, *own) if column in summary]
+    frame = summary.assign(accuracy=100 * summary["accuracy"])[columns].rename(columns=_TITLES)
+    for column in frame.select_dtypes("object").columns.union(frame.select_dtypes("str").columns):
+        frame[column] = frame[column].str.replace("_", " ")
+    return frame
+
+
+def side_by_side(summary: pd.DataFrame, index: Sequence[str], across: Sequence[str]) -> pd.DataFrame:
+    """UAR and its interval as text, one column for each combination of some columns' values.
+
+    Parameters
+    ----------
+    summary : pandas.DataFrame
+        From :func:`summarise`, one row for each combination of ``index`` and ``across``.
+    index, across : sequence of str
+        Columns that stay, and columns whose values become columns.
+    """
+    text = [
+        f"{row.recall:.2f}" + ("" if pd.isna(row.uar_low) else f" ({row.uar_low:.2f}–{row.uar_high:.2f})")
+        for row in summary.itertuples()
+    ]
+    title = summary[list(across)].agg(", ".join, axis=1)
+    wide = summary.assign(text=text, title=title).pivot(index=list(index), columns="title", values="text")
+    order = summary[list(index)].drop_duplicates()
+    return order.merge(wide[title.unique()].reset_index(), on=list(index))

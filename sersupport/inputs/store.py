@@ -1,0 +1,153 @@
+"""From recipes to arrays: each sample rendered once for all inputs that lack it, each input computed once and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import Dataset
+
+from sersupport.core.cache import Cache, Rows
+from sersupport.core.errors import UserError
+from sersupport.corpora.convention import EMOTIONS
+from sersupport.inputs.base import Input, compute
+from sersupport.recipes.rendering import Renderer
+
+BATCH = 64  # rows that are computed at once
+
+
+@dataclass
+class Materials:
+    """What the systems eat, one row a recipe.
+
+    Parameters
+    ----------
+    recipes : pandas.DataFrame
+    labels : np.ndarray of int64, shape (n,)
+        Indices into :data:`sersupport.corpora.convention.EMOTIONS`.
+    arrays : dict of Rows or np.ndarray
+        Values by role, n rows each; from :class:`Store` they lie on disk and are read row by row.
+    lengths : dict of np.ndarray of int, shape (n,)
+        Of the roles that are ragged in time, how much of a row is not padding.
+    """
+
+    recipes: pd.DataFrame
+    labels: np.ndarray
+    arrays: dict[str, Rows | np.ndarray]
+    lengths: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.recipes)
+
+    def select(self, keep: np.ndarray) -> Materials:
+        """The rows where ``keep`` (n,) is true; what lies on disk stays there."""
+        arrays, lengths = ({role: own[keep] for role, own in part.items()} for part in (self.arrays, self.lengths))
+        return Materials(self.recipes[keep].reset_index(drop=True), self.labels[keep], arrays, lengths)
+
+    def only(self, roles: Iterable[str]) -> Materials:
+        """The same rows with the inputs of some roles.
+
+        Raises
+        ------
+        UserError
+            If one of them is not there.
+        """
+        roles = list(roles)
+        if lacking := [role for role in roles if role not in self.arrays]:
+            there = ", ".join(self.arrays)
+            raise UserError(
+                f"this system eats {', '.join(lacking)}; its rows have {there}: make materials with its inputs"
+            )
+        lengths = {role: self.lengths[role] for role in roles if role in self.lengths}
+        return Materials(self.recipes, self.labels, {role: self.arrays[role] for role in roles}, lengths)
+
+    def clean_of(self, corpus: str) -> Materials:
+        """The unaltered utterances of one corpus."""
+        recipes = self.recipes
+        own = recipes["utterance"].str.startswith(f"{corpus}/") & (recipes["condition"] == "clean")
+        return self.select(own.to_numpy())
+
+
+@dataclass
+class Store:
+    """Makes materials of recipes, from the cache where they have been computed before.
+
+    Parameters
+    ----------
+    renderer : Renderer
+    cache : Cache
+    """
+
+    renderer: Renderer
+    cache: Cache
+
+    def materials(self, inputs: Mapping[str, Input], recipes: pd.DataFrame) -> Materials:
+        """Inputs of every recipe.
+
+        Parameters
+        ----------
+        inputs : mapping of str to Input
+            By role.
+        recipes : pandas.DataFrame
+        """
+
+        def computed(roles: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+            rendered = self.renderer.render(recipes.iloc[rows])
+            waves = np.stack([sample.signal for sample, _ in rendered]).astype(np.float32)
+            found = compute({role: inputs[role] for role in roles}, waves, np.array([count for _, count in rendered]))
+            return {
+                role: {"values": values} | ({} if lengths is None else {"lengths": lengths})
+                for role, (values, lengths) in found.items()
+            }
+
+        shared = self.renderer.describe()
+        requests = {
+            role: {"kind": one.kind, "input": one.describe(), "rendered": shared} for role, one in inputs.items()
+        }
+        speakers, emotions = (
+            self.renderer.utterances[name].loc[recipes["utterance"]] for name in ("speaker", "emotion")
+        )
+        # a pass over one speaker's rows of a condition does not depend on whose other rows are asked for
+        groups = list(zip(speakers, recipes["condition"], strict=True))
+        found = self.cache.fetch(requests, self.renderer.keys(recipes), computed, groups, BATCH, "materials")
+        labels = emotions.map({emotion: index for index, emotion in enumerate(EMOTIONS)}).to_numpy(np.int64)
+        arrays = {role: parts["values"] for role, parts in found.items()}
+        lengths = {role: np.asarray(parts["lengths"]) for role, parts in found.items() if "lengths" in parts}
+        return Materials(recipes.reset_index(drop=True), labels, arrays, lengths)
+
+
+class MaterialsDataset(Dataset):
+    """:class:`Materials` as a map-style dataset of model inputs, read row by row.
+
+    Parameters
+    ----------
+    materials : Materials
+    partners : Materials, optional
+        For each row its clean partner, handed over beside it as ``clean_<role>``.
+
+    Raises
+    ------
+    UserError
+        If a partner is of another utterance than its row.
+    """
+
+    def __init__(self, materials: Materials, partners: Materials | None = None) -> None:
+        self.materials, self.partners = materials, partners
+        if partners is not None and list(partners.recipes["utterance"]) != list(materials.recipes["utterance"]):
+            raise UserError("the clean partners are not those of the rows: give one of the same utterance for each row")
+
+    def __len__(self) -> int:
+        return len(self.materials)
+
+    def __getitem__(self, index: int) -> dict[str, torch.Tensor]:
+        """``labels``; float32 ``<role>`` and, where it is ragged, ``<role>_length``; ``clean_<role>`` alike."""
+        item = {"labels": torch.tensor(self.materials.labels[index])}
+        for prefix, part in (("", self.materials), ("clean_", self.partners)):
+            for role, rows in part.arrays.items() if part is not None else ():
+                item[f"{prefix}{role}"] = torch.from_numpy(np.asarray(rows[index], dtype=np.float32))
+                if role in part.lengths:
+                    item[f"{prefix}{role}_length"] = torch.tensor(int(part.lengths[role][index]))
+        return item

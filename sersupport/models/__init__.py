@@ -1,1 +1,0 @@
-"""The systems, each a ``PreTrainedModel`` with a configuration."""

@@ -1,0 +1,151 @@
+"""From recipes to samples: a clip, its pitch, its noise."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sersupport.core.cache import Cache
+from sersupport.core.errors import UserError
+from sersupport.core.keys import code_version
+from sersupport.core.seeds import generator
+from sersupport.recipes.bank import NoiseBank
+from sersupport.recipes.drawing import Recipe
+from sersupport.sound import audio
+from sersupport.sound.colours import COLOURS
+from sersupport.sound.effects import pitch_shift
+from sersupport.sound.mixing import mix, mix_at_snr, snr_db
+
+RECIPE_KEY = ["noise", "recording", "offset_s", "level_kind", "level", "semitones", "seed"]
+
+
+class Rendered(NamedTuple):
+    """A sample (N,) float32 and its SNR over the clip and over active samples; NaN if no noise is due."""
+
+    signal: np.ndarray
+    snr_clip_db: float
+    snr_active_db: float
+
+
+def render(row: Recipe, clip: np.ndarray, n_valid: int, bank: NoiseBank | None, rate_hz: int) -> Rendered:
+    """Make the sample that a recipe describes: pitch shift first, then noise.
+
+    λ is relative to the peak of the clip as shifted; an SNR level holds over its speech-active samples. The
+    zero padding of a short clip receives noise as well: a room does not fall silent when the speaker does.
+
+    Parameters
+    ----------
+    row : Recipe
+        Row of a recipe table (``itertuples``).
+    clip, n_valid : np.ndarray [shape=(N,)], int
+        As :func:`sersupport.sound.audio.clip_window` gives them.
+    bank : NoiseBank or None
+        The bank that the recipe was drawn from; None will do for colours.
+    rate_hz : int
+        Rate of the clip.
+    """
+    if row.semitones:
+        clip = pitch_shift(clip, rate_hz, row.semitones)
+        clip[n_valid:] = 0  # the vocoder smears into the padding
+    if row.level_kind == "none":
+        return Rendered(clip.astype(np.float32), np.nan, np.nan)
+    if row.noise in COLOURS:
+        noise = COLOURS[row.noise](len(clip), generator(row.seed, "noise"))
+    else:
+        noise = bank.segment(row.recording, row.offset_s, len(clip), rate_hz)
+    active = audio.speech_active(clip, rate_hz)
+    by_snr = row.level_kind == "snr"
+    try:
+        mixture = mix_at_snr(clip, noise, row.level, active) if by_snr else mix(clip, noise, row.level)
+    except UserError as error:
+        where = f"{row.utterance} with {row.recording or row.noise} from {row.offset_s:.2f} s"
+        raise UserError(f"{where}: {error}") from None
+    added = mixture.noise_added
+    return Rendered(mixture.signal.astype(np.float32), snr_db(clip, added), snr_db(clip, added, active))
+
+
+@dataclass(frozen=True)
+class Window:
+    """The stretch of an utterance that is used.
+
+    Parameters
+    ----------
+    start_s, length_s : float
+        As for :func:`sersupport.sound.audio.clip_window`.
+    """
+
+    start_s: float = 0.6
+    length_s: float = 2.5
+
+
+class Renderer:
+    """Renders recipes: loads a clip, shifts its pitch, adds its noise.
+
+    Parameters
+    ----------
+    utterances : pandas.DataFrame
+        The utterance table.
+    bank : NoiseBank or None
+        Environmental noises; None will do for colours.
+    window : Window
+        Which part of an utterance.
+    """
+
+    def __init__(self, utterances: pd.DataFrame, bank: NoiseBank | None, window: Window) -> None:
+        self.utterances = utterances.set_index("id", drop=False)
+        self.bank = bank
+        self.window = window
+        self.clip = lru_cache(maxsize=64)(self._clip)
+
+    def _clip(self, utterance: str) -> tuple[np.ndarray, int]:
+        samples = audio.load_audio(self.utterances.at[utterance, "path"])
+        return audio.clip_window(samples, audio.RATE_HZ, self.window.start_s, self.window.length_s)
+
+    def render(self, recipes: pd.DataFrame) -> list[tuple[Rendered, int]]:
+        """Rendered samples and their number of samples before padding, in the recipes' order."""
+        rendered = []
+        for recipe in recipes.itertuples(index=False):
+            clip, n_valid = self.clip(recipe.utterance)
+            rendered.append((render(recipe, clip, n_valid, self.bank, audio.RATE_HZ), n_valid))
+        return rendered
+
+    def keys(self, recipes: pd.DataFrame) -> list[list]:
+        """All that each rendered sample depends on besides the window: its audio's digest and its recipe."""
+        digests = self.utterances["sha256"].loc[recipes["utterance"]].to_numpy()
+        rows = recipes[RECIPE_KEY].itertuples(index=False, name=None)
+        return [[sha, *row] for sha, row in zip(digests, rows, strict=True)]
+
+    def describe(self) -> dict:
+        """What all rendered samples share, for the cache's key."""
+        code = code_version("core", "sound", "recipes")
+        return {"window": asdict(self.window), "noises": self.bank.fingerprint() if self.bank else "", "code": code}
+
+
+def with_snr(renderer: Renderer, recipes: pd.DataFrame, cache: Cache) -> pd.DataFrame:
+    """Recipes with the signal-to-noise ratio that each in fact has.
+
+    Parameters
+    ----------
+    renderer : Renderer
+    recipes : pandas.DataFrame
+        See :mod:`sersupport.recipes.drawing`.
+    cache : Cache
+
+    Returns
+    -------
+    pandas.DataFrame
+        The recipes with ``snr_clip_db`` (over the clip) and ``snr_active_db`` (where there is speech); NaN for rows
+        without noise.
+    """
+
+    def compute(_: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+        pairs = [(sample.snr_clip_db, sample.snr_active_db) for sample, _ in renderer.render(recipes.iloc[rows])]
+        return {"snr": {"snr_db": np.array(pairs, dtype=np.float64)}}
+
+    requests = {"snr": {"kind": "snr"} | renderer.describe()}
+    snr = cache.fetch(requests, renderer.keys(recipes), compute)["snr"]["snr_db"].array()
+    return recipes.assign(snr_clip_db=snr[:, 0], snr_active_db=snr[:, 1])

@@ -1,0 +1,104 @@
+"""The ledger of a run, or of a published report, on the terminal."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sersupport.core.errors import UserError
+from sersupport.report.publish import LEDGER, PUBLISHED
+from sersupport.report.record import RECORD, read_record
+from sersupport.run.artefacts import Artefacts, Missing
+from sersupport.run.parameters import EMBEDDED
+
+_LEDGER_FILE = Path("artefacts") / f"{LEDGER}.parquet"
+
+
+def newest(root: Path) -> Path:
+    """The run whose ledger is meant where none is named: the demo's, else the last, else the last published.
+
+    Raises
+    ------
+    UserError
+        If no run has a ledger.
+    """
+    reports = root / "reports"
+    candidates = [[reports / "demo"], list(reports.glob("*")), list((root / PUBLISHED).glob("*"))]
+    for folders in candidates:
+        with_ledger = [one for one in folders if (one / RECORD).is_file() and (one / _LEDGER_FILE).is_file()]
+        if with_ledger:
+            return max(with_ledger, key=lambda folder: (folder / RECORD).stat().st_mtime_ns)
+    raise UserError(f"no run with a ledger in {reports}: make one with sersupport report, or name one with --run")
+
+
+def ledger_of(folder: Path, recompute: bool = False) -> pd.DataFrame:
+    """A run's ledger.
+
+    Parameters
+    ----------
+    folder : Path
+        A run or a published report.
+    recompute : bool
+        Check every claim again on the folder's artefacts, instead of reading what was found when it was made.
+
+    Raises
+    ------
+    UserError
+        If the folder has no ledger, or artefacts in it cannot be used.
+    """
+    artefacts = Artefacts(folder / "artefacts", reader="the ledger")
+    if not recompute:
+        return artefacts.load(LEDGER)
+    from sersupport.claims.evidence import Evidence
+    from sersupport.claims.ledger import ledger
+
+    def load(artefact: str) -> Any:
+        try:
+            return artefacts.load(artefact)
+        except Missing:
+            return None
+
+    parameters = read_record(folder)["parameters"]
+    synthetic = parameters["data_dir"] == EMBEDDED
+    return ledger(Evidence(load, parameters["profile"], synthetic, parameters["bootstrap_samples"]))
+
+
+def overview(table: pd.DataFrame) -> str:
+    """A line a claim: id, verdict, claim."""
+    widths = [table[name].str.len().max() for name in ("id", "verdict")]
+    rows = table[["id", "verdict", "claim"]].itertuples(index=False)
+    return "\n".join(f"{row.id:<{widths[0]}}  {row.verdict:<{widths[1]}}  {row.claim}" for row in rows)
+
+
+def in_full(table: pd.DataFrame, id: str) -> str:
+    """All that the ledger says of a claim.
+
+    Raises
+    ------
+    UserError
+        If no claim has this name, with those that come near.
+    """
+    rows = table[table["id"] == id]
+    if rows.empty:
+        near = difflib.get_close_matches(id, table["id"], 3, 0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else "sersupport claims lists them"
+        raise UserError(f"no claim {id!r} in this ledger; {hint}")
+    row = rows.iloc[0]
+    interval = "" if pd.isna(row["low"]) else f" (interval {row['low']:.3f} to {row['high']:.3f})"
+    said = {
+        "claim": row["claim"],
+        "printed": f"arXiv {row['paper']}, {row['place']}",
+        "test": row["test"],
+        "evidence": f"{row['evidence']}{interval}",
+        "rests on": row["basis"],
+        "verdict": row["verdict"],
+        "command": row["command"],
+    }
+    return "\n".join(
+        textwrap.fill(f"{name + ':':<10} {text}", 110, subsequent_indent=" " * 11, break_long_words=False)
+        for name, text in said.items()
+    )

@@ -1,0 +1,152 @@
+"""The site's front page: what speech, what came out, every claim with its verdict, what it cost."""
+
+from __future__ import annotations
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sersupport.claims.verdicts import VERDICTS
+from sersupport.core.errors import UserError
+from sersupport.corpora.conventions import corpus
+from sersupport.run.parameters import EMBEDDED
+
+TITLE = "Noise-robust, explainable speech emotion recognition"
+LEDGER_COLUMNS = ("paper", "place", "claim", "test", "evidence", "command")
+SYNTHETIC = (
+    "All accuracies here concern synthetic speech: the embedded corpus is made by a speech synthesiser, "
+    "nobody was recorded, and nothing on this page says how well the systems recognise human emotion."
+)
+
+
+def front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[str, str]], has_references: bool) -> str:
+    """The front page in MyST Markdown.
+
+    Parameters
+    ----------
+    run_folder : Path
+        Whose artefacts hold the headline.
+    record : dict
+        See :func:`sersupport.report.record.read_record`; chapters without costs left out.
+    chapters : list of dict
+        ``name``, ``title`` and ``question`` of each.
+    has_references : bool
+        Whether there is a page of references.
+
+    Raises
+    ------
+    UserError
+        If a figure that the headline names is missing.
+    """
+    parameters = record["parameters"]
+    contents = [f"{chapter['title']} <{chapter['name']}>" for chapter in chapters]
+    contents += ["References <references>"] if has_references else []
+    parts = [
+        f"# {TITLE}",
+        "A notebook series, run from end to end, that rebuilds a published speech emotion recogniser (a pretrained "
+        "transformer's features fused with a convolutional network over acoustic features), puts it under noise "
+        "and under four ways of splitting the data, opens it up, and says of every claim of four papers whether it "
+        "comes out.",
+        _raw(_setting(run_folder, parameters)),
+        *_headline(run_folder),
+        "## Chapters",
+        "\n".join(f"- [{chapter['title']}]({chapter['name']}.ipynb): {chapter['question']}" for chapter in chapters),
+        "## This run",
+        _raw(_costs(record["notebooks"], {chapter["name"]: chapter["title"] for chapter in chapters})),
+        _raw(_folded("Parameters", parameters) + _folded("Provenance", record["provenance"])),
+        "```{toctree}\n:hidden:\n:maxdepth: 1\n\n" + "\n".join(contents) + "\n```",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _raw(markup: str) -> str:
+    return f"``````{{raw}} html\n{markup}\n``````"
+
+
+def _setting(run_folder: Path, parameters: dict[str, Any]) -> str:
+    """What speech and what encoder every number of this run rests on."""
+    described = run_folder / "artefacts" / "04_model" / "encoder.json"
+    encoder = parameters["encoder"]
+    if described.is_file():
+        encoder = json.loads(described.read_text(encoding="utf-8"))["sentence"]
+    embedded = parameters["data_dir"] == EMBEDDED
+    speech = "synthetic, made by the report itself" if embedded else f"recorded: {_corpora(run_folder, parameters)}"
+    trained = "frozen" if parameters["encoder_frozen"] else "fine-tuned"
+    rows = {"Encoder": f"{encoder} ({trained})", "Speech": speech, "Profile": parameters["profile"]}
+    note = f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>' if embedded else ""
+    items = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value))}</dd>" for name, value in rows.items())
+    return f'{note}<dl class="ser-setting">{items}</dl>'
+
+
+def _corpora(run_folder: Path, parameters: dict[str, Any]) -> str:
+    """The corpora that the run found, and those that it was asked for and did not."""
+    presence = run_folder / "artefacts" / "01_data" / "presence.parquet"
+    if not presence.is_file():
+        return ", ".join(corpus(name).title for name in parameters["corpora"])
+    asked = pd.read_parquet(presence)
+    titles = {present: ", ".join(part["title"]) for present, part in asked.groupby("present")}
+    return titles[True] + (f" (asked for and not found: {titles[False]})" if False in titles else "")
+
+
+def _headline(run_folder: Path) -> list[str]:
+    """What the last chapter that has a say chose for the front page: sentences, figures, the ledger of claims."""
+    chosen = sorted((run_folder / "artefacts").glob("*/headline.json"))
+    if not chosen:
+        return []
+    path = chosen[-1]
+    headline = json.loads(path.read_text(encoding="utf-8"))
+    figures = []
+    for name in headline["figures"]:
+        figure = run_folder / "artefacts" / f"{name}.html"
+        if not figure.is_file():
+            raise UserError(f"{path.name} names the figure {name!r}, which is not in {figure.parent}")
+        figures.append(_raw(figure.read_text(encoding="utf-8")))
+    ledger = [_raw(_ledger(run_folder / "artefacts" / f"{headline['ledger']}.parquet"))] if "ledger" in headline else []
+    return ["## Results", "\n".join(f"- {sentence}" for sentence in headline["sentences"]), *figures, *ledger]
+
+
+def _ledger(path: Path) -> str:
+    """Every claim with its verdict, folded by verdict: nobody reads a hundred rows at once."""
+    parts = ["<h2>The claims, one by one</h2>"]
+    table = pd.read_parquet(path)
+    for verdict in VERDICTS:
+        rows = table[table["verdict"] == verdict]
+        body = "".join(
+            "<tr>" + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in LEDGER_COLUMNS) + "</tr>"
+            for _, row in rows.iterrows()
+        )
+        head = "".join(f'<th scope="col">{name}</th>' for name in LEDGER_COLUMNS)
+        summary = f"{html.escape(verdict)}: {len(rows)}"
+        parts.append(
+            f'<details class="ser-details"><summary>{summary}</summary><div class="ser-table">'
+            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
+        )
+    return "\n".join(parts)
+
+
+def _costs(notebooks: dict[str, Any], titles: dict[str, str]) -> str:
+    cells = [(titles[name], f"{cost['seconds']:.0f}", f"{cost['peak_gib']:.2f}") for name, cost in notebooks.items()]
+    total_s = sum(cost["seconds"] for cost in notebooks.values())
+    peak_gib = max(cost["peak_gib"] for cost in notebooks.values())
+    cells.append(("All", f"{total_s:.0f}", f"{peak_gib:.2f}"))
+    rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
+    head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Time [s]", "Peak memory [GiB]"))
+    return (
+        '<div class="ser-table"><table><caption>Time and peak memory of each chapter when it last ran.</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _folded(title: str, values: dict[str, Any]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{html.escape(name)}</th>'
+        f"<td>{html.escape(value if isinstance(value, str) else json.dumps(value))}</td></tr>"
+        for name, value in values.items()
+    )
+    return (
+        f'<details class="ser-details"><summary>{title}</summary>'
+        f'<div class="ser-table"><table><tbody>{rows}</tbody></table></div></details>'
+    )

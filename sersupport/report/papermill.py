@@ -1,0 +1,252 @@
+"""One notebook through papermill: a kernel of this environment, quiet, timed, measured, never left behind."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import nbformat
+import papermill
+import psutil
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError
+from nbformat.reader import NotJSONError
+from papermill.exceptions import PapermillExecutionError
+from papermill.iorw import write_ipynb
+
+from sersupport.core.errors import UserError
+from sersupport.core.files import whole
+from sersupport.report.paths import each_text
+
+CELL_TIMEOUT_S = 2 * 3600
+SAMPLING_HZ = 5.0
+
+# papermill and nbclient repeat on the terminal what RunFailed says in one line
+logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
+
+
+class RunFailed(click.ClickException):
+    """A run that cannot go on: a notebook failed, or the folder is in use; the message is one line."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a notebook took.
+
+    Attributes
+    ----------
+    seconds : float
+        Wall time, the kernel's start included.
+    peak_gib : float
+        Highest resident set size of the kernel and all its children together, sampled at 5 Hz.
+    """
+
+    seconds: float
+    peak_gib: float
+
+
+class MemoryMeter(threading.Thread):
+    """Sample the resident memory of everything that this process has started; a context manager.
+
+    Parameters
+    ----------
+    rate_hz : float
+        Samples a second.
+
+    Attributes
+    ----------
+    peak_bytes : int
+        Highest sum over the processes so far.
+    """
+
+    def __init__(self, rate_hz: float = SAMPLING_HZ) -> None:
+        super().__init__(daemon=True)
+        self.peak_bytes = 0
+        self._period_s = 1 / rate_hz
+        self._done = threading.Event()
+
+    def __enter__(self) -> MemoryMeter:
+        self.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._done.set()
+        self.join()
+
+    def run(self) -> None:
+        """Sample until the context ends."""
+        driver = psutil.Process()
+        while not self._done.wait(self._period_s):
+            self.peak_bytes = max(self.peak_bytes, sum(map(_resident_bytes, driver.children(recursive=True))))
+
+
+def _resident_bytes(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.Error:  # ended since it was listed
+        return 0
+
+
+def _kernel_manager_class(log: Path) -> type[AsyncKernelManager]:
+    """Kernels of this very interpreter, whatever kernelspecs the user has, that write to ``log``, not the terminal."""
+    # the bar over cells is enough; bars within cells would end up in the outputs
+    environment = {name: value for name, value in os.environ.items() if name != "SERSUPPORT_RUN_DIR"}
+    environment["TQDM_DISABLE"] = "1"
+    # glibc gives large tensors back to the system after use; fetching them again, page by page, costs a third of a step
+    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
+        environment.setdefault(name, str(2**32))
+
+    class QuietKernelManager(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return KernelSpec(**get_kernel_dict())
+
+        async def start_kernel(self, **options: Any) -> None:
+            with log.open("wb") as stream:
+                await super().start_kernel(**options, env=environment, stdout=stream, stderr=stream)
+
+    return QuietKernelManager
+
+
+def declared_parameters(notebook: Path) -> list[str]:
+    """Names that a notebook's ``parameters`` cell declares, in order.
+
+    Raises
+    ------
+    UserError
+        If it is no notebook, or its metadata names no kernel, without which papermill cannot tell the cell's language.
+    """
+    try:
+        return list(papermill.inspect_notebook(str(notebook)))
+    except NotJSONError:
+        raise UserError(f"{notebook} is no notebook: restore it, for example from the repository") from None
+    except ValueError as error:
+        raise UserError(f"{notebook.name}: {error} Open it in JupyterLab, choose Python 3, and save it.") from None
+
+
+def execute(
+    notebook: Path,
+    output: Path,
+    parameters: dict[str, Any],
+    root: Path,
+    log: Path,
+    hide: Callable[[str], str],
+    progress: bool,
+) -> Cost:
+    """Run a notebook from its first cell to its last.
+
+    The output appears under its name only once it is whole; one that failed is kept as ``<name>.failed.ipynb``.
+
+    Parameters
+    ----------
+    notebook, output : Path
+        The source, and where the executed notebook goes.
+    parameters : dict
+        Values for names that the notebook declares.
+    root : Path
+        The kernel's working directory.
+    log : Path
+        Where the kernel's own standard output and error go.
+    hide : callable
+        Takes a text, returns it without this machine's paths; applied to every string of the kept notebook.
+    progress : bool
+        Show a bar over the cells.
+
+    Returns
+    -------
+    Cost
+        Wall time and peak memory.
+
+    Raises
+    ------
+    RunFailed
+        If a cell raises, runs out of time, or the kernel dies.
+    """
+    name = output.stem
+    partial, failed = (output.with_name(f"{name}.{state}.ipynb") for state in ("partial", "failed"))
+    started = time.perf_counter()
+    bar = {"desc": name, "leave": False, "bar_format": "{desc} {bar:24} {n_fmt}/{total_fmt} cells, {elapsed}"}
+    try:
+        with MemoryMeter() as meter:
+            papermill.execute_notebook(
+                str(notebook),
+                str(partial),
+                parameters,
+                kernel_name="python3",
+                language="python",
+                progress_bar=bar if progress else False,
+                cwd=str(root),
+                execution_timeout=CELL_TIMEOUT_S,
+                kernel_manager_class=_kernel_manager_class(log),
+                shutdown_kernel="immediate",
+            )
+    except PapermillExecutionError as error:
+        _keep(partial, failed, hide)
+        raise RunFailed(f"{name}: {_cause(error, injected=bool(parameters))} (see {failed})") from None
+    except CellTimeoutError:
+        _keep(partial, failed, hide)
+        raise RunFailed(f"{name}: a cell ran longer than {CELL_TIMEOUT_S} s; see {failed}") from None
+    except RuntimeError as error:  # nbclient's DeadKernelError, jupyter_client's when it does not start
+        _keep(partial, failed, hide)
+        raise RunFailed(f"{name}: {error}, out of memory perhaps; see {failed} and {log}") from None
+    seconds = time.perf_counter() - started
+    failed.unlink(missing_ok=True)
+    _keep(partial, output, hide)
+    return Cost(round(seconds, 1), round(meter.peak_bytes / 2**30, 2))
+
+
+def _cause(error: PapermillExecutionError, injected: bool) -> str:
+    message = " ".join(str(error.evalue).split())
+    if error.ename in _user_errors(UserError):
+        return message
+    # counted in the source notebook, which lacks the cell of parameters that papermill injects
+    return f"cell {error.cell_index + 1 - injected}: {error.ename}: {message}"
+
+
+def _user_errors(kind: type) -> set[str]:
+    return {kind.__name__}.union(*(_user_errors(child) for child in kind.__subclasses__()))
+
+
+def _keep(partial: Path, kept: Path, hide: Callable[[str], str]) -> None:
+    """Give an executed notebook its name, without this machine's paths."""
+    node = nbformat.read(partial, as_version=4)
+    for key in ("input_path", "output_path"):
+        node.metadata.papermill.pop(key, None)
+    write_ipynb(nbformat.from_dict(each_text(node, hide)), str(partial))
+    partial.replace(kept)
+
+
+def renew_prose(source: Path, executed: Path, hide: Callable[[str], str]) -> None:
+    """Give an executed notebook the prose that its source has now.
+
+    Parameters
+    ----------
+    source : Path
+        The notebook, whose code cells are those that were executed.
+    executed : Path
+        Rewritten; its code cells, their outputs and the cell of parameters that papermill injected stay.
+    hide : callable
+        As for :func:`execute`.
+    """
+    node = nbformat.read(executed, as_version=4)
+    ran = [cell for cell in node.cells if cell.cell_type == "code"]
+    cells = []
+    for cell in nbformat.read(source, as_version=4).cells:
+        if cell.cell_type != "code":
+            cells.append(nbformat.from_dict(each_text(cell, hide)))
+            continue
+        cells.append(ran.pop(0))
+        if ran and "injected-parameters" in ran[0].metadata.get("tags", []):
+            cells.append(ran.pop(0))
+    node.cells = cells
+    with whole(executed) as temporary:
+        write_ipynb(node, str(temporary))

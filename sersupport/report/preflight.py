@@ -1,0 +1,131 @@
+"""Before the first notebook runs: are the corpora, noises and encoders there, and is the fold one of theirs?"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Collection, Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from sersupport.core.errors import UserError
+from sersupport.core.files import walk
+from sersupport.corpora.conventions import corpus, parse
+from sersupport.corpora.reading import SUFFIXES, located
+from sersupport.inputs.encoders.find import inspect
+from sersupport.recipes.bank import NoiseBank
+from sersupport.run.chapters import CORPORA, ENCODERS, NOISE
+from sersupport.run.parameters import EMBEDDED, Parameters, local_encoder
+from sersupport.sound.audio import AudioError
+
+BUILT_IN = ("w2v2-mini", "w2v2-mini-untrained", "tiny-wav2vec2")  # a test holds them equal to those of the encoders
+_EVERY_CORPUS_HAS = 2  # folds: no corpus is needed to tell that there are so many
+
+
+def check(parameters: Parameters, root: Path, sources: Collection[str], echo: Callable[[str], None]) -> None:
+    """Check what a run will read from outside, in seconds; nothing that the package makes itself is looked at.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Of the run.
+    root : Path
+        The project.
+    sources : collection of str
+        What its chapters read, of those in :mod:`sersupport.run.chapters`.
+    echo : callable
+        Prints a line before encoders are loaded, which may fetch them.
+
+    Raises
+    ------
+    UserError
+        If corpora or noises are not there, the fold is none of theirs, or an encoder is broken, lacks a layer, or
+        cannot be had. Of those that are only compared, one that is not on this machine may be absent.
+    """
+    recorded = parameters.data_dir != EMBEDDED
+    folder = root / parameters.data_dir
+    if CORPORA in sources and (recorded or parameters.fold >= _EVERY_CORPUS_HAS):
+        _check_fold(_labels(_recorded(folder, parameters) if recorded else _synthetic(parameters)), parameters.fold)
+    if NOISE in sources and recorded:
+        NoiseBank.listed(folder / "noise", parameters.noise_test_collections)
+    if ENCODERS in sources:
+        _check_encoders(parameters, root, echo)
+
+
+def _recorded(folder: Path, parameters: Parameters) -> Iterator[tuple[str, Path]]:
+    for name, where in located(folder, parameters.corpora).items():
+        paths = walk(where, SUFFIXES)
+        if not paths:
+            raise UserError(f"{where}: no audio file to read as {corpus(name).title}")
+        yield from ((name, path) for path in paths)
+
+
+def _synthetic(parameters: Parameters) -> Iterator[tuple[str, Path]]:
+    from sersupport.corpora.synthesis.script import SPEAKERS, items
+
+    for speaker in SPEAKERS:
+        if speaker.corpus in parameters.corpora:
+            yield from ((speaker.corpus, Path(item.stem)) for item in items(speaker, parameters.corpus_scale))
+
+
+def _labels(files: Iterator[tuple[str, Path]]) -> pd.DataFrame:
+    """Utterances as far as file names tell."""
+    rows = []
+    for name, path in files:
+        try:
+            rows.append({"corpus": name, **parse(name, path)._asdict()})
+        except AudioError:
+            continue
+    return pd.DataFrame(rows, columns=["corpus", "id", "speaker", "emotion", "text"]).drop_duplicates("id")
+
+
+def _check_fold(utterances: pd.DataFrame, fold: int) -> None:
+    from sersupport.corpora.folds import speaker_disjoint  # scikit-learn takes a second
+
+    if len(utterances):  # else notebook 01 says why
+        speaker_disjoint(utterances, fold)
+
+
+def _check_encoders(parameters: Parameters, root: Path, echo: Callable[[str], None]) -> None:
+    needed = [
+        (parameters.encoder, parameters.encoder_layers),
+        (parameters.teacher, parameters.teacher_layers),
+        (parameters.student_start, [-1]),
+    ]
+    to_load = []
+    for name, layers in [*needed, *parameters.encoders.items()]:
+        where = local_encoder(name, root, parameters.data_dir)
+        if where is not None:
+            inspect(where)
+        is_needed = layers != [-1] if name in BUILT_IN else (name, layers) in needed
+        one = [str(where or name), layers]
+        if name and (where or is_needed) and one not in to_load:
+            to_load.append(one)
+    if not to_load:
+        return
+    echo(f"checking {', '.join(dict.fromkeys(Path(source).name for source, _ in to_load))}")
+    child = subprocess.run(  # torch stays out of this process, and a death for lack of memory too
+        [sys.executable, "-m", __name__], input=json.dumps(to_load), capture_output=True, text=True
+    )
+    if child.returncode:
+        last = (child.stderr.strip().splitlines() or [f"status {child.returncode}, out of memory perhaps"])[-1]
+        raise UserError(f"encoders could not be loaded: {last}")
+    if message := json.loads(child.stdout.splitlines()[-1]):
+        raise UserError(message)
+
+
+def _load_all() -> str | None:
+    from sersupport.inputs.encoders.encoder import load
+
+    for source, layers in json.load(sys.stdin):
+        try:
+            load(source, layers)
+        except UserError as error:
+            return str(error)
+    return None
+
+
+if __name__ == "__main__":
+    print(json.dumps(_load_all()))

@@ -1,0 +1,139 @@
+"""A run put where it can be committed: its site, its record, and what anyone needs to compute its ledger again."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow
+from pyarrow import parquet
+
+from sersupport.claims.evidence import ARTEFACTS
+from sersupport.core.errors import UserError
+from sersupport.report.record import folder_digest, locked, package_root, read_record, replace_folder, write_record
+from sersupport.report.schedule import is_whole
+from sersupport.run.artefacts import MADE, files
+
+TABLES_BYTES, REPORT_BYTES = 10_000_000, 20_000_000
+HEADLINE, LEDGER = "10_claims/headline", "10_claims/ledger"
+PUBLISHED = Path("reports") / "published"  # below the project
+
+
+def publish(run: str, name: str | None = None, root: Path | None = None) -> Path:
+    """Publish a run as ``reports/published/<name>``, replacing an earlier report of that name.
+
+    Parameters
+    ----------
+    run : str
+        Folder of the run, or its name in ``reports``.
+    name : str, optional
+        By default the run's profile.
+    root : Path, optional
+        The project; by default the one this package lies in.
+
+    Returns
+    -------
+    Path
+        The published folder: ``html``, ``run.json`` and ``artefacts``.
+
+    Raises
+    ------
+    UserError
+        If there is no such run; if it is not complete, or not as it was made; if the name cannot be used, or a folder
+        of that name is no published report; or if the report is too large.
+    RunFailed
+        If another process works in the run's folder.
+    """
+    root = root or package_root()
+    folder = found(run, root)
+    if "published" in read_record(folder):
+        raise UserError(f"{folder} is a published report already: name the run that it came from")
+    name = name or read_record(folder)["parameters"]["profile"]
+    if not re.fullmatch(r"\w[\w.-]*", name):
+        raise UserError(f"--as {name}: a report's name is made of letters, digits, dots, hyphens and underscores")
+    target = root / PUBLISHED / name
+    if target.exists() and "published" not in _record_of(target):
+        raise UserError(f"{target} is no published report: move it away, or choose another name with --as")
+    with locked(folder), TemporaryDirectory(prefix="sersupport-publish-") as temporary:
+        record = read_record(folder)
+        _check(folder, record)
+        built = Path(temporary, name)
+        shutil.copytree(folder / "html", built / "html")
+        write_record(built, record | {"published": name})
+        for artefact in (*ARTEFACTS, HEADLINE, LEDGER):
+            _copy(folder / "artefacts", artefact, built / "artefacts", record["parameters"])
+        _check_size("the tables", built / "artefacts", TABLES_BYTES)
+        _check_size("the report", built, REPORT_BYTES)
+        replace_folder(built, target)
+    return target
+
+
+def found(run: str, root: Path) -> Path:
+    """Folder of a run, by path or by its name in ``reports`` or ``reports/published``.
+
+    Raises
+    ------
+    UserError
+        If it is none.
+    """
+    for folder in (Path(run), root / "reports" / run, root / PUBLISHED / run):
+        if read_record(folder):
+            return folder
+    raise UserError(f"{run} is no folder of a run: make one with sersupport report")
+
+
+def _record_of(folder: Path) -> dict[str, Any]:
+    try:
+        return read_record(folder)
+    except UserError:
+        return {}
+
+
+def _check(folder: Path, record: dict[str, Any]) -> None:
+    again = "run sersupport report again"
+    for name, entry in record["notebooks"].items():
+        if entry is None:
+            raise UserError(f"{folder} is not complete, {name} has not run to its end: {again}")
+        if not is_whole(entry, folder, name):
+            raise UserError(f"{folder}: {name} or its artefacts are no longer as they were made: {again}")
+    site = record.get("site")
+    if not site or site["pages"] != folder_digest(folder / "html"):
+        raise UserError(f"{folder}: the pages are no longer as they were made: {again}")
+
+
+def _check_size(what: str, folder: Path, most: int) -> None:
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    if size > most:
+        raise UserError(f"{what} take {size / 1e6:.1f} MB, more than the {most / 1e6:.0f} MB that may be published")
+
+
+def _copy(source: Path, artefact: str, target: Path, parameters: dict[str, Any]) -> None:
+    """Copy an artefact, if the run has it, tables packed and without a path of this machine."""
+    for path in files(source, artefact):
+        kept = target / path.relative_to(source)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        if path.suffix == ".parquet":
+            _pack(path, kept)
+        elif path.name.endswith(MADE):
+            made = json.loads(path.read_text(encoding="utf-8"))["parameters"]
+            # the record's texts hold no path of this machine
+            made |= {name: value for name, value in parameters.items() if name in made}
+            kept.write_text(json.dumps({"parameters": made}, indent=1) + "\n", encoding="utf-8")
+        else:
+            shutil.copyfile(path, kept)
+
+
+def _pack(path: Path, kept: Path) -> None:
+    table = parquet.read_table(path)
+    if "path" in table.column_names:
+        names = pyarrow.array([os.path.basename(str(value)) for value in table["path"].to_pylist()])
+        table = table.set_column(table.column_names.index("path"), "path", names)
+    numbers = [field.name for field in table.schema if pyarrow.types.is_floating(field.type)]
+    others = [name for name in table.column_names if name not in numbers]
+    options = {"compression": "zstd", "compression_level": 15, "use_dictionary": others}
+    parquet.write_table(table, kept, use_byte_stream_split=numbers, **options)

@@ -1,0 +1,145 @@
+"""Artefacts: tables, arrays and values that one notebook leaves for others, with the parameters that made them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save_file
+
+from sersupport.core.errors import UserError
+from sersupport.core.files import whole
+
+MADE = ".made.json"  # what made an artefact, beside it
+_ANYWHERE = {"run_dir", "profile"}  # where a run lies and what it is called change nothing that it finds
+
+
+def _from_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+_READERS: Mapping[str, Callable[[Path], Any]] = {
+    ".parquet": pd.read_parquet,
+    ".safetensors": load_file,
+    ".json": _from_json,
+}
+
+
+class Missing(UserError):
+    """An artefact that is not there, as opposed to one that is there and cannot be used."""
+
+
+def files(folder: Path, artefact: str) -> list[Path]:
+    """The files of an artefact that are there: its value, then what made it.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the run's artefacts.
+    artefact : str
+        ``notebook/name``.
+    """
+    path = folder / artefact
+    candidates = (path.with_name(path.name + suffix) for suffix in (*_READERS, MADE))
+    return [candidate for candidate in candidates if candidate.is_file()]
+
+
+class Artefacts:
+    """Artefacts of a run in the hands of one reader, who may not mix what was made under different parameters.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<folder>/<notebook>/<name>.<suffix>``; made when the first is saved.
+    parameters : mapping
+        The reader's own parameters.
+    reader : str
+        Who reads, for messages.
+    """
+
+    def __init__(self, folder: Path, parameters: Mapping[str, Any] | None = None, reader: str = "this reader") -> None:
+        self.folder = folder
+        self._reader = reader
+        # name -> value, and the artefact it came from, None for the reader's own
+        self._known: dict[str, tuple[Any, str | None]] = {
+            name: (value, None) for name, value in (parameters or {}).items() if name not in _ANYWHERE
+        }
+
+    def save(self, artefact: str, value: pd.DataFrame | Mapping[str, Any]) -> None:
+        """Write an artefact, whole or not at all, with all parameters that it depends on.
+
+        Those are the reader's own and those of everything that was loaded before.
+
+        Parameters
+        ----------
+        artefact : str
+            ``notebook/name``: a DataFrame becomes ``.parquet``, a mapping of arrays ``.safetensors``, another mapping
+            ``.json``.
+        value : DataFrame or mapping
+            What to keep.
+        """
+        if isinstance(value, pd.DataFrame):
+            suffix, write = ".parquet", value.to_parquet
+        elif value and all(isinstance(item, np.ndarray) for item in value.values()):
+            suffix, write = ".safetensors", lambda path: save_file(dict(value), path)
+        else:
+            suffix, write = ".json", lambda path: path.write_text(json.dumps(value, indent=1), encoding="utf-8")
+        for path in files(self.folder, artefact):  # without its parameters an artefact counts as unreadable
+            path.unlink()
+        made = {"parameters": {name: value for name, (value, _) in sorted(self._known.items())}}
+        with whole(self.folder / f"{artefact}{suffix}") as temporary:
+            write(temporary)
+        with whole(self.folder / f"{artefact}{MADE}") as temporary:
+            temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
+
+    def load(self, artefact: str) -> Any:
+        """Read an artefact.
+
+        Parameters
+        ----------
+        artefact : str
+            ``notebook/name``.
+
+        Returns
+        -------
+        pandas.DataFrame, dict of arrays or dict
+            As it was saved.
+
+        Raises
+        ------
+        Missing
+            If it is not there.
+        UserError
+            If it cannot be read, or was made under another value of a parameter that the reader or something that it
+            has loaded has, too.
+        """
+        notebook = artefact.partition("/")[0]
+        found = files(self.folder, artefact)
+        if not found or found[0].name.endswith(MADE):
+            raise Missing(f"{artefact} is not in {self.folder.parent}: run notebook {notebook} first")
+        try:
+            value = _READERS[found[0].suffix](found[0])
+            made = dict(_from_json(self.folder / f"{artefact}{MADE}")["parameters"])
+        except (OSError, ValueError, LookupError, TypeError, SafetensorError):
+            raise UserError(
+                f"{artefact} in {self.folder.parent} cannot be read, or what made it: run notebook {notebook} again"
+            ) from None
+        self._agree(artefact, made)
+        self._known |= {name: (value, artefact) for name, value in made.items() if name not in self._known}
+        return value
+
+    def _agree(self, artefact: str, made: Mapping[str, Any]) -> None:
+        for name, value in made.items():
+            known, origin = self._known.get(name, (value, None))
+            if known == value:
+                continue
+            notebook, was = artefact.partition("/")[0], f"{artefact} was made with {name} = {value!r}"
+            if origin is None:
+                raise UserError(f"{was}, {self._reader} has {name} = {known!r}: run notebook {notebook} again with it")
+            again = " and ".join(sorted({notebook, origin.partition("/")[0]}))
+            raise UserError(f"{was}, {origin} with {name} = {known!r}: run {again} again with one value")

@@ -1,0 +1,143 @@
+"""The series, declared once: what each notebook reads and writes.
+
+From here come the order of the notebooks, the keys by which the schedule tells what is up to date, what
+:class:`sersupport.run.notebook.Run` lets a notebook load and save, and the table in the README.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+CORPORA, NOISE, ENCODERS = "corpora", "noise", "encoders"
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """What a notebook depends on and leaves behind.
+
+    Attributes
+    ----------
+    reads : tuple of str
+        Artefacts of other notebooks, ``notebook/name``.
+    writes : tuple of str
+        Names of its own artefacts; each is there once it has run.
+    sources : tuple of str
+        What it reads from outside the run: :data:`CORPORA` (recordings), :data:`NOISE` (recorded noises),
+        :data:`ENCODERS` (those that its parameters name).
+    """
+
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+
+
+def _of(notebook: str, *names: str) -> tuple[str, ...]:
+    return tuple(f"{notebook}/{name}" for name in names)
+
+
+_UTTERANCES = _of("01_data", "utterances")
+_PARTS = _of("02_noise", "recipes_train", "recipes_validation", "recipes_test")
+
+CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
+    "01_data": Chapter(
+        writes=("utterances", "skipped", "presence", "split", "protocols"),
+        sources=(CORPORA,),
+    ),
+    "02_noise": Chapter(
+        reads=_of("01_data", "utterances", "split"),
+        writes=(
+            "recipes_train", "recipes_validation", "recipes_test", "recipes_snr", "recipes_heard", "recipes_ladder",
+            "levels",
+        ),
+        sources=(CORPORA, NOISE),
+    ),
+    "03_features": Chapter(
+        reads=_UTTERANCES + _of("02_noise", "recipes_train"),
+        writes=("layout", "shape"),
+        sources=(CORPORA, NOISE),
+    ),
+    "04_model": Chapter(
+        reads=_of("03_features", "shape"),
+        writes=("encoder", "parameters"),
+        sources=(ENCODERS,),
+    ),
+    "05_training": Chapter(
+        reads=_of("01_data", "utterances", "protocols") + _PARTS + _of("02_noise", "recipes_ladder"),
+        writes=("history", "predictions", "table4", "ladder", "jobs"),
+        sources=(CORPORA, NOISE, ENCODERS),
+    ),
+    "06_robustness": Chapter(
+        reads=_UTTERANCES
+        + _of("02_noise", "recipes_test", "recipes_snr", "recipes_heard")
+        + _of("05_training", "jobs", "predictions"),
+        writes=("predictions", "table5", "areas"),
+        sources=(CORPORA, NOISE, ENCODERS),
+    ),
+    "07_ablation": Chapter(
+        reads=_UTTERANCES
+        + _PARTS
+        + _of("04_model", "parameters")
+        + _of("05_training", "jobs")
+        + _of("06_robustness", "predictions"),
+        writes=("table6", "speed", "ablation"),
+        sources=(CORPORA, NOISE, ENCODERS),
+    ),
+    "08_xai": Chapter(
+        reads=_UTTERANCES
+        + _of("02_noise", "recipes_train", "recipes_test")
+        + _of("03_features", "layout")
+        + _of("05_training", "jobs", "predictions"),
+        writes=("explanations", "occlusions", "shap", "energy", "additivity"),
+        sources=(CORPORA, NOISE, ENCODERS),
+    ),
+    "10_claims": Chapter(
+        reads=_UTTERANCES
+        + _of("04_model", "parameters")
+        + _of("05_training", "predictions", "ladder")
+        + _of("06_robustness", "predictions")
+        + _of("07_ablation", "table6", "speed", "ablation")
+        + _of("08_xai", "explanations", "energy", "additivity", "shap"),
+        writes=("ledger", "headline"),
+    ),
+    "11_encoders": Chapter(
+        reads=_UTTERANCES + _PARTS,
+        writes=("students", "probes", "encoders"),
+        sources=(CORPORA, NOISE, ENCODERS),
+    ),
+})  # fmt: skip
+NOTEBOOKS = tuple(CHAPTERS)
+
+
+def chapters_table(
+    questions: Mapping[str, str],
+    minutes: Mapping[str, Mapping[str, str]],
+    chapters: Mapping[str, Chapter] = CHAPTERS,
+) -> str:
+    """The README's table of chapters, in Markdown.
+
+    Parameters
+    ----------
+    questions : mapping
+        Notebook to its question.
+    minutes : mapping
+        Run to notebook to its minutes, as text: a column a run.
+    chapters : mapping
+        The series.
+
+    Examples
+    --------
+    >>> one = {"02_noise": Chapter(("01_data/split",), ("levels",), ("noise",))}
+    >>> print(chapters_table({"02_noise": "How loud?"}, {"demo": {"02_noise": "0.5"}}, one))
+    | notebook | question | reads | writes | demo (min) |
+    |---|---|---|---|---|
+    | 02_noise | How loud? | noise, 01 | levels | 0.5 |
+    """
+    rows = [["notebook", "question", "reads", "writes", *(f"{run} (min)" for run in minutes)]]
+    rows.append(["---"] * len(rows[0]))
+    for name, chapter in chapters.items():
+        reads = dict.fromkeys((*chapter.sources, *sorted(artefact[:2] for artefact in chapter.reads)))
+        times = (of[name] for of in minutes.values())
+        rows.append([name, questions[name], ", ".join(reads), ", ".join(chapter.writes), *times])
+    return "\n".join("|" + "|".join("---" if cell == "---" else f" {cell} " for cell in row) + "|" for row in rows)

@@ -1,0 +1,185 @@
+"""What a run's parameters describe: the objects that its notebooks share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from sersupport.core.errors import UserError
+from sersupport.corpora.reading import read_all
+from sersupport.corpora.synthesis import make_corpus, make_noises
+from sersupport.evaluation.speed import throughput
+from sersupport.inputs.descriptors import Descriptors
+from sersupport.inputs.encoders import encoder as encoders
+from sersupport.inputs.encoders.encoder import Encoder
+from sersupport.inputs.frames import Frames
+from sersupport.inputs.store import Store
+from sersupport.recipes.bank import NoiseBank
+from sersupport.recipes.drawing import clean
+from sersupport.recipes.rendering import Renderer, Window
+from sersupport.run.notebook import Run
+from sersupport.run.parameters import EMBEDDED, local_encoder
+from sersupport.sound.audio import RATE_HZ, clip_start
+from sersupport.studies.jobs import Bench, Trained, kept
+from sersupport.studies.setup import Setup
+from sersupport.systems.distill import BUDGET, Plan, Shape
+from sersupport.systems.lessons import Speech, heard, listen
+
+
+def data_folder(run: Run) -> Path:
+    """Folder of corpora and of ``noise``; the embedded corpus is made where it is not there yet.
+
+    Raises
+    ------
+    UserError
+        If the folder named by the parameters does not exist.
+    """
+    if run.p.data_dir == EMBEDDED:
+        return embedded_folder(run)
+    folder = run.root / run.p.data_dir
+    if not folder.is_dir():
+        raise UserError(f"data_dir {run.p.data_dir!r}: no such folder; give the folder that holds the corpora")
+    return folder
+
+
+def embedded_folder(run: Run) -> Path:
+    """Folder of the embedded corpus and noises: one for all runs of its size, its bytes depend on nothing else."""
+    folder = run.build / f"embedded-{run.p.corpus_scale:g}"
+    make_corpus(folder, scale=run.p.corpus_scale)
+    make_noises(folder)
+    return folder
+
+
+def cues(run: Run) -> dict[str, tuple[float, float]]:
+    """Where each emotion was put, in seconds of the clip, by utterance; empty for recorded speech."""
+    path = data_folder(run) / "cues.csv"
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path).merge(run.load("01_data/utterances")[["id", "duration_s"]], on="id")
+    shift = [
+        clip_start(round(seconds * RATE_HZ), RATE_HZ, run.p.clip_start_s, run.p.clip_length_s) / RATE_HZ
+        for seconds in table["duration_s"]
+    ]
+    spans = zip(table["start_s"] - shift, table["end_s"] - shift, strict=True)
+    return dict(zip(table["id"], spans, strict=True))
+
+
+def renderer(run: Run) -> Renderer:
+    """Renders recipes of this run's utterances and noises."""
+    bank = NoiseBank.from_folder(data_folder(run) / "noise", run.p.noise_test_collections)
+    return Renderer(run.load("01_data/utterances"), bank, Window(run.p.clip_start_s, run.p.clip_length_s))
+
+
+def descriptors(run: Run) -> Descriptors:
+    """The handcrafted descriptors."""
+    return Descriptors(frame_length=run.p.frame_length, hop_length=run.p.hop_length, n_mfcc=run.p.n_mfcc)
+
+
+def clip_samples(run: Run) -> int:
+    """Samples of a clip at the working rate."""
+    return round(run.p.clip_length_s * RATE_HZ)
+
+
+def encoder(run: Run) -> Encoder:
+    """The run's encoder, by hub name or folder."""
+    return load_encoder(run, run.p.encoder, run.p.encoder_layers)
+
+
+def load_encoder(run: Run, name: str, layers: Sequence[int], fetch: bool = True) -> Encoder:
+    """An encoder by hub name or folder, loaded once; see :func:`sersupport.inputs.encoders.encoder.load`."""
+    source = local_encoder(name, run.root, run.p.data_dir) or name
+    return _loaded(str(source), run.p.seed, fetch).with_layers(layers)
+
+
+@lru_cache(maxsize=4)
+def _loaded(source: str, seed: int, fetch: bool) -> Encoder:
+    return encoders.load(source, [-1], seed=seed, fetch=fetch)
+
+
+def encoding_rate(one: Encoder, renderer: Renderer, utterances: pd.DataFrame) -> float:
+    """Clips a second that an encoder turns into frames, from the waveform on, in a batch of at most 16."""
+    samples, n_valid = zip(*renderer.render(clean(utterances.head(16))), strict=True)
+    waves, n_valid, frames = np.stack([one.signal for one in samples]), np.array(n_valid), Frames(one, "")
+    return throughput(lambda: len(frames.compute(waves, n_valid)[0]), 0.5)
+
+
+def compared_encoders(run: Run) -> tuple[dict[str, Encoder], dict[str, str]]:
+    """The encoders that are to be compared: those that are on this machine, and of the others why they are not."""
+    here, absent = {}, {}
+    for name, layers in run.p.encoders.items():
+        try:
+            here[name] = load_encoder(run, name, layers, fetch=False)
+        except UserError as error:
+            if local_encoder(name, run.root, run.p.data_dir):  # it is here and broken
+                raise
+            absent[name] = str(error)
+    return here, absent
+
+
+def bench(run: Run, source: Renderer) -> Bench:
+    """Runs this run's jobs."""
+    return Bench(Store(source, run.cache), run.jobs_folder, partial(load_encoder, run))
+
+
+def setup(run: Run) -> Setup:
+    """How the rows of this run are built and trained."""
+    return Setup(
+        descriptors=descriptors(run),
+        clip_samples=clip_samples(run),
+        encoder=encoder(run),
+        encoder_name=run.p.encoder,
+        frozen=run.p.encoder_frozen,
+        width=run.p.cnn_width,
+        epochs=run.p.epochs,
+        batch_size=run.p.batch_size,
+        learning_rate=run.p.learning_rate,
+        weight_decay=run.p.weight_decay,
+        warmup_fraction=run.p.warmup_fraction,
+        fold=run.p.fold,
+        seeds=(run.p.seed,),
+    )
+
+
+def study_setup(run: Run) -> Setup:
+    """How the systems of the studies are built and trained: smaller, and for several seeds."""
+    return setup(run).study(run.p.study_width, run.p.study_epochs, tuple(run.p.study_seeds))
+
+
+def trained_rows(run: Run) -> dict[str, Trained]:
+    """The systems that notebook 05 trained and kept, by name."""
+    return kept(run.load("05_training/jobs"), run.path("05_training/models"))
+
+
+def plan(run: Run) -> Plan:
+    """How this run's student is taught."""
+    budget = replace(
+        BUDGET,
+        steps=run.p.lesson_steps,
+        evaluate_every=max(1, run.p.lesson_steps // 40),
+        batch_size=run.p.lesson_batch_size,
+        learning_rate=run.p.lesson_learning_rate,
+    )
+    shape = Shape(run.p.student_channels, run.p.student_hidden, run.p.student_layers)
+    layers, speeds = tuple(run.p.teacher_layers), tuple(run.p.lesson_speeds)
+    return Plan(shape=shape, budget=budget, seed=run.p.seed, layers=layers, speeds=speeds)
+
+
+def lesson_utterances(run: Run) -> pd.DataFrame:
+    """Utterances to teach with: the run's and the embedded ones, of speakers who may be heard."""
+    own = heard(run.load("01_data/utterances"))
+    if run.p.data_dir == EMBEDDED:
+        return own
+    embedded = heard(read_all(embedded_folder(run))[0])
+    # they go by the names of real speakers
+    return pd.concat([own, embedded.assign(speaker="embedded-" + embedded["speaker"])], ignore_index=True)
+
+
+def lesson_speech(run: Run, how: Plan) -> Speech:
+    """What the run's teacher hears in those utterances, at a plan's speeds and in its layers."""
+    teacher = load_encoder(run, run.p.teacher, how.layers)
+    return listen(lesson_utterances(run), teacher, run.cache, how.speeds)

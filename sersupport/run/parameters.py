@@ -1,0 +1,278 @@
+"""Every parameter of the series: its name, unit, type, range and default (the demo profile)."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from sersupport.core.errors import UserError
+from sersupport.inputs.encoders.find import find_encoder
+
+EMBEDDED = "embedded"  # data_dir of the corpus that the package makes itself
+
+
+def _rising(values: list[Any]) -> list[Any]:
+    if values != sorted(set(values)):
+        raise ValueError("values must rise, each standing there once")
+    return values
+
+
+def _each_once(values: list[Any]) -> list[Any]:
+    if len(set(values)) < len(values):
+        raise ValueError("each value may stand there once")
+    return values
+
+
+def _with_spectral(rows: list[str]) -> list[str]:
+    if rows == ["B"]:
+        raise ValueError("B alone has no descriptors to explain: add A, C or D")
+    return rows
+
+
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Level = Annotated[float, Field(gt=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+Decibels = Annotated[float, Field(ge=-60, le=60)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Row = Literal["A", "B", "C", "D"]  # of Table VI
+Rows = Annotated[list[Row], Field(min_length=1), AfterValidator(_rising), AfterValidator(_with_spectral)]
+Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
+Ratios = Annotated[list[Decibels], Field(min_length=2), AfterValidator(_rising)]
+Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
+Layers = Annotated[list[int], Field(min_length=1)]
+Lesson = Literal[
+    "half the width",
+    "half the depth",
+    "twice the depth",
+    "half the channels",
+    "last layer as target",
+    "clean input",
+    "noise only",
+    "one speed",
+    "half the steps",
+    "twice the steps",
+]
+Ablation = Literal[
+    "mean pooling",
+    "statistics pooling",
+    "no noisy rows",
+    "no pitched rows",
+    "clean rows only",
+    "K = 40",
+    "half width",
+    "double width",
+    "fine-tuned",
+]
+# what the first edition called them, for the message
+_FORMER = {
+    "backbone": "encoder",
+    "backbone_layers": "encoder_layers",
+    "backbone_frozen": "encoder_frozen",
+    "variants": "ablations",
+    "lesson_variants": "lesson_changes",
+}
+
+
+class Parameters(BaseModel):
+    """Parameters of a run; names carry their unit, unknown names and wrong types are refused.
+
+    The defaults are the demo profile. A notebook's parameters cell repeats, as literals, those that it uses.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    # where
+    run_dir: str = "reports/demo"
+    profile: str = "demo"
+    data_dir: str = EMBEDDED
+    corpora: Names = ["ravdess", "cremad", "tess", "savee"]
+    corpus_scale: Annotated[float, Field(gt=0, le=4)] = 1.0
+    noise_test_collections: list[str] = ["embedded-test"]
+    # signal
+    clip_start_s: Annotated[float, Field(ge=0)] = 0.6
+    clip_length_s: Annotated[float, Field(ge=0.5, le=30)] = 2.5
+    n_mfcc: Annotated[int, Field(ge=1, le=128)] = 20
+    frame_length: Annotated[int, Field(ge=64)] = 2048
+    hop_length: Annotated[int, Field(ge=16)] = 512
+    # noise
+    lambda_max: Level = 0.75
+    lambda_levels: Levels = [0.25, 0.5, 0.75]
+    snr_levels_db: Ratios = [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
+    snr_utterances: Count = 14
+    test_utterances: Annotated[int, Field(ge=0)] = 112  # 0: all
+    pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
+    # model
+    encoder: str = "w2v2-mini"
+    encoder_layers: Layers = [-1]
+    encoder_frozen: bool = True
+    cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
+    rows: Rows = ["A", "B", "C", "D"]
+    # training
+    seed: Seed = 0
+    fold: Annotated[int, Field(ge=0)] = 1
+    epochs: Count = 8
+    batch_size: Count = 64
+    learning_rate: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 0.01
+    warmup_fraction: Fraction = 0.1
+    corpus_epochs: Annotated[int, Field(ge=0)] = 10
+    # studies: the ladder of protocols and the ablations, trained alike
+    study_row: Row = "D"
+    study_width: Annotated[float, Field(gt=0, le=1)] = 0.03125
+    study_epochs: Count = 3
+    study_seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [0]
+    ablations: Annotated[list[Ablation], AfterValidator(_each_once)] = [
+        "mean pooling",
+        "statistics pooling",
+        "no noisy rows",
+        "clean rows only",
+    ]
+    # encoders: which are compared, with their layers, and how one teaches another
+    encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
+    encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
+    teacher: str = "w2v2-mini"
+    teacher_layers: Layers = [-1]
+    student_start: str = ""  # an encoder of this shape, to be taught further; empty: random weights
+    student_channels: Count = 8
+    student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
+    student_layers: Count = 2
+    lesson_speeds: Annotated[
+        list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1), AfterValidator(_rising)
+    ] = [1.0]
+    lesson_steps: Annotated[int, Field(ge=10)] = 40
+    lesson_batch_size: Count = 8
+    lesson_learning_rate: Positive = 2e-3
+    lesson_changes: Annotated[list[Lesson], AfterValidator(_each_once)] = ["clean input"]
+    # evaluation and explanation
+    bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
+    xai_utterances: Count = 12
+    shap_background: Count = 32
+    shap_samples: Count = 200
+    occlusion_window_s: Positive = 0.2
+    occlusion_hop_s: Positive = 0.1
+
+
+def named_encoders(values: Mapping[str, Any]) -> list[str]:
+    """Encoders, by name or folder, that some parameters name."""
+    single = {values.get(name, "") for name in ("encoder", "teacher", "student_start")}
+    return sorted({*single, *values.get("encoders", {})} - {""})
+
+
+def local_encoder(name: str, root: Path, data_dir: str) -> Path | None:
+    """Folder of an encoder by name or path, beside the corpora too; see :func:`find_encoder`."""
+    return find_encoder(name, root, None if data_dir == EMBEDDED else data_dir)
+
+
+def project_root(start: Path | None = None) -> Path:
+    """The folder that holds ``notebooks`` and ``sersupport``, from the working directory upwards.
+
+    papermill starts notebooks in the process's folder, nbval and JupyterLab in the notebook's own: relative paths in
+    parameters are meant from here, whichever it is. Without such a folder, the working directory.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks" / "profiles").is_dir() and (folder / "sersupport").is_dir():
+            return folder
+    return here
+
+
+def validated(values: Mapping[str, Any], origin: str) -> Parameters:
+    """Check a mapping of parameters.
+
+    Parameters
+    ----------
+    values : mapping
+        Parameter names and values; those left out take the demo profile's.
+    origin : str
+        Where the values come from, for the message.
+
+    Raises
+    ------
+    UserError
+        Naming the first unknown, ill-typed or out-of-range parameter.
+    """
+    try:
+        return Parameters(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            near = _nearest(name)
+            raise UserError(
+                f"{origin}: unknown parameter {name!r}" + (f"; did you mean {near!r}?" if near else "")
+            ) from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{origin}: parameter {name} = {first['input']!r}: {why}") from None
+
+
+def _nearest(name: str) -> str | None:
+    if name in _FORMER:
+        return _FORMER[name]
+    return next(iter(difflib.get_close_matches(name, Parameters.model_fields, n=1)), None)
+
+
+def from_namespace(namespace: Mapping[str, Any], origin: str) -> Parameters:
+    """Parameters from a notebook's global names, right after its parameters cell.
+
+    papermill only warns of a name that the notebook does not declare; here every public name bound to a literal
+    must be a parameter, so that a misspelt ``-p`` fails before anything runs.
+    """
+    literals = {
+        name: value
+        for name, value in namespace.items()
+        # In and Out are IPython's, names in capitals imported constants
+        if isinstance(value, bool | int | float | str | list | dict)
+        and not (name.startswith("_") or name.isupper() or name in {"In", "Out"})
+    }
+    return validated(literals, origin)
+
+
+class _Yaml(yaml.SafeLoader):
+    """YAML 1.1 takes ``1e-3`` for a text; this one, like YAML 1.2, for a number."""
+
+
+_Yaml.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"), list("-+.0123456789")
+)
+
+
+def parse_yaml(text: str, origin: str) -> Any:
+    """Value of a YAML text.
+
+    Raises
+    ------
+    UserError
+        If it is not YAML; the message begins with ``origin``.
+    """
+    try:
+        return yaml.load(text, Loader=_Yaml)
+    except (yaml.YAMLError, ValueError, AttributeError) as error:  # the last two from malformed dates and numbers
+        raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
+
+
+def read_profile(profile: str, profiles_dir: Path) -> dict[str, Any]:
+    """Values of a profile, by name (``demo``) or by path to a YAML file.
+
+    Raises
+    ------
+    UserError
+        If there is no such profile, or it is not a YAML mapping.
+    """
+    path = Path(profile) if profile.endswith((".yaml", ".yml")) else profiles_dir / f"{profile}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(entry.stem for entry in profiles_dir.glob("*.yaml")))
+        raise UserError(f"no profile {profile!r} ({path}); there are: {known}, or give the path of a .yaml file")
+    try:
+        values = parse_yaml(path.read_text(encoding="utf-8"), str(path))
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: not UTF-8: save it as plain UTF-8 text") from None
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise UserError(f"{path}: a profile is a mapping of parameter names to values")
+    return values

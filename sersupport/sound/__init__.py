@@ -1,0 +1,1 @@
+"""Sound itself: files and clips, colours of noise, mixing, effects, prosody."""

@@ -1,0 +1,1 @@
+"""Studies: lists of jobs, each one system under one protocol, and what is asked of their predictions."""

@@ -1,0 +1,69 @@
+"""One row, one part changed at a time, every change with the budget of the unchanged baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from sersupport.core.errors import UserError
+from sersupport.studies.jobs import Job
+from sersupport.studies.setup import Setup
+
+BASELINE = "baseline"  # what is trained like the changed ones, with nothing changed
+_POOLING = {"mean pooling": "mean", "statistics pooling": "statistics"}
+_WIDTH = {"half width": 0.5, "double width": 2.0}
+_LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", "clean rows only": "noisy|pitched"}
+CHANGES = (*_POOLING, *_WIDTH, *_LEFT_OUT, "K = 40", "fine-tuned")
+
+
+def ablation(setup: Setup, row: str, recipes: Mapping[str, pd.DataFrame], changes: Sequence[str]) -> list[Job]:
+    """The baseline and the row with each change, for each seed, tested on the same rows.
+
+    Parameters
+    ----------
+    setup : Setup
+    row : str
+        As for :meth:`Setup.jobs`.
+    recipes : mapping
+        Recipes by "train", "validation", "test".
+    changes : sequence of str
+        Of :data:`CHANGES`.
+
+    Raises
+    ------
+    UserError
+        For a change that there is not.
+    """
+    budget = setup.budget(len(recipes["train"]))
+    jobs = []
+    for name in (BASELINE, *changes):
+        own, parts, arguments = _changed(setup, name, dict(recipes))
+        jobs += own.jobs(row, parts, budget, "speaker-disjoint", name, **arguments)
+    return jobs
+
+
+def _changed(
+    setup: Setup, name: str, recipes: dict[str, pd.DataFrame]
+) -> tuple[Setup, dict[str, pd.DataFrame], dict[str, object]]:
+    """Setup, recipes and arguments of the configuration under a change."""
+    if name in _LEFT_OUT:
+        left_out = recipes["train"]["condition"].str.contains(_LEFT_OUT[name])
+        return setup, recipes | {"train": recipes["train"][~left_out]}, {}
+    if name in _POOLING:
+        return setup, recipes, {"pooling": _POOLING[name]}
+    if name in _WIDTH:
+        return replace(setup, width=setup.width * _WIDTH[name]), recipes, {}
+    if name == "K = 40":
+        return replace(setup, descriptors=replace(setup.descriptors, n_mfcc=40)), recipes, {}
+    if name == "fine-tuned":
+        return replace(setup, frozen=False), recipes, {}
+    if name != BASELINE:
+        raise UserError(f"no change {name!r} of the ablation; there are: {', '.join(CHANGES)}")
+    return setup, recipes, {}
+
+
+def by_speech(predictions: pd.DataFrame) -> pd.DataFrame:
+    """A predictions table with ``speech``: "clean", or "noisy" for every other condition."""
+    return predictions.assign(speech=predictions["condition"].where(predictions["condition"] == "clean", "noisy"))

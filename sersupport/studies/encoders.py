@@ -1,0 +1,163 @@
+"""What encoders tell: linear probes and rows on each, and students taught by one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from sersupport.core.errors import UserError
+from sersupport.inputs.encoders.encoder import Encoder
+from sersupport.recipes.bank import ENVIRONMENTS, NoiseBank
+from sersupport.recipes.drawing import clean, environmental, grid
+from sersupport.studies.ablation import BASELINE
+from sersupport.studies.jobs import Job
+from sersupport.studies.setup import PROBE, Setup
+from sersupport.systems import distill
+from sersupport.systems.distill import Plan
+from sersupport.systems.lessons import Speech, heard
+
+UNTAUGHT = "before teaching"
+
+
+def compared(
+    setup: Setup,
+    probe_setup: Setup,
+    encoders: Mapping[str, Encoder],
+    rows: Sequence[str],
+    recipes: Mapping[str, pd.DataFrame],
+) -> list[Job]:
+    """Every encoder frozen: a linear probe trained on the clean rows, and rows of Table VI trained on all of them.
+
+    Parameters
+    ----------
+    setup, probe_setup : Setup
+        Of the rows and of the probe (its seed); the encoder is replaced.
+    encoders : mapping
+        By name.
+    rows : sequence of str
+    recipes : mapping
+        Recipes by part; tested are the clean rows and those with environmental noise. The label ``encoder`` says which.
+    """
+    parts = dict(recipes, test=recipes["test"][environmental(recipes["test"])])
+    plain = dict(parts, train=parts["train"][parts["train"]["condition"] == "clean"])
+    budget = setup.budget(len(parts["train"]))
+    jobs = []
+    for name, encoder in encoders.items():
+        labels = {"encoder": name}
+        own = probe_setup.with_encoder(encoder, name)
+        jobs += own.jobs(PROBE, plain, budget, "speaker-disjoint", labels=labels)
+        for row in rows:
+            own = setup.with_encoder(encoder, name)
+            jobs += own.jobs(row, parts, budget, "speaker-disjoint", labels=labels)
+    return jobs
+
+
+def corpus_to_probe(utterances: pd.DataFrame) -> pd.DataFrame:
+    """Utterances of the corpus with the most speakers who may, and who may not, be heard in teaching.
+
+    Raises
+    ------
+    UserError
+        If there is nobody who may be heard.
+    """
+    sizes = {}
+    for name, rows in utterances.groupby("corpus", sort=False):
+        taught = heard(rows)["speaker"].nunique()
+        sizes[name] = min(taught, rows["speaker"].nunique() - taught), taught
+    name = max(sizes, key=sizes.get)
+    if sizes[name][1] == 0:
+        raise UserError("every speaker of this run must stay unheard in teaching: add corpora or speakers")
+    return utterances[utterances["corpus"] == name]
+
+
+def probed(
+    setup: Setup,
+    encoders: Mapping[str, Encoder],
+    utterances: pd.DataFrame,
+    bank: NoiseBank,
+    seed: int,
+    clip_length_s: float,
+    snr_db: float = 10.0,
+) -> list[Job]:
+    """Linear probes of encoders on one corpus, trained on clean speech of the speakers whom students may hear.
+
+    Parameters
+    ----------
+    setup : Setup
+        The encoder is replaced.
+    encoders : mapping
+        By name, which is the system's name in the predictions table.
+    utterances : pandas.DataFrame
+        Utterances of the corpus.
+    bank : NoiseBank
+    seed : int
+        Of the noise.
+    clip_length_s, snr_db : float
+        Each clip is classified clean and in environmental noise of this level from the test sources.
+
+    Returns
+    -------
+    list of Job
+        With ``protocol`` "heard" (each of those speakers by a probe trained on the others: for choosing among
+        students) or "unheard" (for reporting).
+    """
+    noisy = grid(utterances, bank, ENVIRONMENTS, [snr_db], "snr", seed, clip_length_s=clip_length_s)
+    recipes = pd.concat([clean(utterances), noisy], ignore_index=True)
+    speaker = recipes["utterance"].map(utterances.set_index("id")["speaker"])
+    may_hear = recipes["utterance"].isin(heard(utterances)["id"])
+    plain = recipes["condition"] == "clean"
+    parts = []
+    taught = sorted(speaker[may_hear].unique())
+    for own in taught if len(taught) > 1 else []:
+        parts.append(("heard", recipes[may_hear & plain & (speaker != own)], recipes[may_hear & (speaker == own)]))
+    if not may_hear.all():
+        parts.append(("unheard", recipes[may_hear & plain], recipes[~may_hear]))
+    return [
+        job
+        for name, encoder in encoders.items()
+        for protocol, train, test in parts
+        for job in setup.with_encoder(encoder, name).jobs(
+            PROBE, {"train": train, "validation": train.head(1), "test": test}, setup.budget(len(train)), protocol, name
+        )
+    ]
+
+
+def students(
+    plan: Plan,
+    changes: Sequence[str],
+    listen: Callable[[Plan], Speech],
+    bank: NoiseBank,
+    folder: Path,
+    start: Encoder | None,
+) -> dict[str, Encoder]:
+    """Teach a student by a plan, and one by each change of it; those that are finished are loaded.
+
+    Parameters
+    ----------
+    plan : Plan
+    changes : sequence of str
+        Of :func:`sersupport.systems.distill.changed_plans`.
+    listen : callable
+        What the teacher hears by a plan's layers and speeds.
+    bank : NoiseBank
+    folder : Path
+        Of all students.
+    start : Encoder, optional
+        A student to be taught further.
+
+    Returns
+    -------
+    dict of str to Encoder
+        By :data:`UNTAUGHT` (before the first lesson), :data:`sersupport.studies.ablation.BASELINE` or change.
+    """
+    changed = distill.changed_plans(plan)
+    plans = {BASELINE: plan} | {name: changed[name] for name in changes}
+    taught, speech = {UNTAUGHT: distill.untaught(plan, start)}, {}
+    for name, own in plans.items():
+        if (own.layers, own.speeds) not in speech:
+            speech[own.layers, own.speeds] = listen(own)
+        student = distill.teach(speech[own.layers, own.speeds], bank, folder / name, own, start)
+        taught[name] = Encoder(student, [-1])
+    return taught

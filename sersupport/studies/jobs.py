@@ -1,0 +1,207 @@
+"""A job trains one system under one protocol; a bench runs jobs, keeps what is finished, and classifies with it."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from sersupport.core.errors import UserError
+from sersupport.core.keys import code_version, digest
+from sersupport.inputs.base import Input, LoadEncoder
+from sersupport.inputs.build import build
+from sersupport.inputs.encoders.encoder import Encoder
+from sersupport.inputs.store import Materials, Store
+from sersupport.recipes.drawing import clean_partners
+from sersupport.systems import fit, registry, resume
+from sersupport.systems.base import System, SystemConfig
+from sersupport.systems.fit import Budget
+from sersupport.systems.predictions import predictions_table
+from sersupport.systems.recogniser import Recogniser, predict
+
+# what a trained system depends on besides its data and settings
+CODE = ("core", "sound", "recipes", "inputs", "systems")
+NAMES = ("system", "protocol", "fold", "seed")  # columns of the predictions table that every job fills
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One training and one test.
+
+    Parameters
+    ----------
+    system : str
+        Its name in the predictions table.
+    config : SystemConfig
+        The model; its ``inputs`` are set from the next field.
+    inputs : mapping of str to Input
+        What it eats, by role.
+    budget : Budget
+        How long and how fast it is trained.
+    train, validation, test : pandas.DataFrame
+        Recipes; nobody but the caller keeps speakers apart.
+    protocol, fold, seed : str, int, int
+        For the predictions table; the seed is that of weights, order and dropout, too.
+    start : Job or Encoder, optional
+        A job whose weights and statistics are gone on from, or the encoder with whose weights a model that fine-tunes
+        one begins.
+    labels : mapping
+        Further columns of the predictions table.
+    """
+
+    system: str
+    config: SystemConfig
+    inputs: Mapping[str, Input]
+    budget: Budget
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame
+    protocol: str
+    fold: int
+    seed: int
+    start: Job | Encoder | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.config.inputs = {role: one.spec() for role, one in self.inputs.items()}
+
+    @property
+    def names(self) -> dict[str, str | int]:
+        """Constant columns of its predictions: :data:`NAMES` and the labels."""
+        return {name: getattr(self, name) for name in NAMES} | dict(self.labels)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished job.
+
+    Parameters
+    ----------
+    key : str
+        Of the job.
+    names : mapping
+        As :attr:`Job.names`.
+    folder : Path
+        Where the model lies.
+    """
+
+    key: str
+    names: Mapping[str, str | int]
+    folder: Path
+
+
+class Bench:
+    """Runs jobs in this process; one that is done is never run again, one that was killed goes on.
+
+    Parameters
+    ----------
+    store : Store
+        Makes and keeps what systems eat.
+    folder : Path
+        Of the jobs, each in a folder named by its key; may be shared by runs.
+    load_encoder : callable
+        Encoder of a name and layers, to rebuild the inputs of a saved system.
+    """
+
+    def __init__(self, store: Store, folder: Path, load_encoder: LoadEncoder) -> None:
+        self.store, self.folder, self.load_encoder = store, folder, load_encoder
+        self.utterances = store.renderer.utterances
+
+    def key(self, job: Job) -> str:
+        """Digest of all that a job's weights depend on: data, labels, settings, starting weights, code."""
+        start = self.key(job.start) if isinstance(job.start, Job) else getattr(job.start, "fingerprint", "")
+        parts = [[self.store.renderer.keys(rows), self._emotions(rows)] for rows in (job.train, job.validation)]
+        made = [self.store.renderer.describe(), {role: one.describe() for role, one in job.inputs.items()}]
+        return digest([job.config.to_dict(), asdict(job.budget), job.seed, start, parts, made, code_version(*CODE)])
+
+    def _emotions(self, recipes: pd.DataFrame) -> list[str]:
+        return self.utterances["emotion"].loc[recipes["utterance"]].tolist()
+
+    def fit(self, job: Job) -> Trained:
+        """Train a job, go on where it was cut off, or find it finished."""
+        key = self.key(job)
+        folder = self.folder / key
+        if not resume.is_finished(folder, key):
+            parts = {name: self._materials(job, getattr(job, name)) for name in ("train", "validation")}
+            partners = {}
+            if job.config.clean_partners:
+                partners = {name: self._materials(job, clean_partners(part.recipes)) for name, part in parts.items()}
+            start = self.fit(job.start).folder if isinstance(job.start, Job) else job.start
+            config = copy.deepcopy(job.config)  # training sets its class weights, which the key must not see
+            fit.fit(
+                config, parts["train"], parts["validation"], job.budget, job.seed, folder, key,
+                start=start, partners=partners, label=job.system,
+            )  # fmt: skip
+        return Trained(key, job.names, folder / "model")
+
+    def _materials(self, job: Job, recipes: pd.DataFrame) -> Materials:
+        return self.store.materials(job.inputs, recipes)
+
+    def history(self, trained: Trained) -> pd.DataFrame:
+        """Course of a job's training, with its system; see :class:`sersupport.systems.fit.Fit`."""
+        return pd.read_parquet(self.folder / trained.key / fit.HISTORY).assign(system=trained.names["system"])
+
+    def model(self, trained: Trained) -> tuple[System, dict[str, Input]]:
+        """A trained system, in evaluation mode, and its inputs as its configuration names them.
+
+        Raises
+        ------
+        UserError
+            If it is not there, or an encoder is not the one it was trained with.
+        """
+        if not (trained.folder / "config.json").is_file():
+            raise UserError(f"{trained.names['system']} is not in {trained.folder}: run the notebook that trains it")
+        model = registry.load(trained.folder)
+        return model, {role: build(spec, self.load_encoder) for role, spec in model.config.inputs.items()}
+
+    def predictions(self, trained: Trained, recipes: pd.DataFrame) -> pd.DataFrame:
+        """Predictions table of a trained system for recipes."""
+        return self._predictions(trained, recipes, *self.model(trained))
+
+    def _predictions(
+        self, trained: Trained, recipes: pd.DataFrame, model: System, inputs: Mapping[str, Input]
+    ) -> pd.DataFrame:
+        rows = self.store.materials(inputs, recipes)
+        return predictions_table(rows, predict(model, rows), self.utterances, **trained.names)
+
+    def recogniser(self, trained: Trained) -> Recogniser:
+        """A trained system as a classifier of waveforms."""
+        return Recogniser(*self.model(trained))
+
+    def run(self, jobs: Iterable[Job]) -> pd.DataFrame:
+        """Train every job and classify its own test rows: one pooled predictions table."""
+        tables = []
+        for job in jobs:  # with its own inputs: an encoder that was made here has no name to be loaded by
+            trained = self.fit(job)
+            tables.append(self._predictions(trained, job.test, registry.load(trained.folder), job.inputs))
+        return pd.concat(tables, ignore_index=True)
+
+
+def keep(trained: Iterable[Trained], folder: Path) -> pd.DataFrame:
+    """Copy trained systems into a run, so that it stands without the folder of jobs.
+
+    Parameters
+    ----------
+    trained : iterable of Trained
+    folder : Path
+        Replaced; each system lies in it under its key.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``key`` and the names of each, for :func:`kept`.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for one in trained:
+        shutil.copytree(one.folder, folder / one.key)
+    return pd.DataFrame([{"key": one.key, **one.names} for one in trained])
+
+
+def kept(table: pd.DataFrame, folder: Path) -> dict[str, Trained]:
+    """The systems of :func:`keep`, by name."""
+    rows = table.to_dict("records")
+    return {row["system"]: Trained(key := row.pop("key"), row, folder / key) for row in rows}

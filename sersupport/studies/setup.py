@@ -1,0 +1,147 @@
+"""Under which conditions a study builds and trains its systems."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from sersupport.inputs.base import Input
+from sersupport.inputs.descriptors import Descriptors
+from sersupport.inputs.encoders.encoder import Encoder
+from sersupport.inputs.frames import Frames
+from sersupport.inputs.waveform import Waveform
+from sersupport.studies.jobs import Job
+from sersupport.systems.base import SystemConfig
+from sersupport.systems.fit import Budget, whole_batches
+from sersupport.systems.fusion import row_config
+from sersupport.systems.probe import ProbeConfig
+
+PROBE = "linear probe"
+
+
+@dataclass(frozen=True)
+class Setup:
+    """Inputs, sizes and training that the systems of one study share.
+
+    Parameters
+    ----------
+    descriptors : Descriptors
+        Of the spectral branch.
+    clip_samples : int
+        Samples of a clip at the working rate.
+    encoder, encoder_name : Encoder, str
+        Of the temporal branch, and its name in the saved configurations.
+    frozen : bool
+        Whether the encoder is an input, or part of the model and trained with it.
+    width : float
+        Factor on the published filters of the CNN.
+    epochs, batch_size : int
+        Epochs over the rows that a budget is made for.
+    learning_rate, weight_decay, warmup_fraction : float
+    fold : int
+        Of the test speakers, for the predictions table.
+    seeds : tuple of int
+        One job each.
+    """
+
+    descriptors: Descriptors
+    clip_samples: int
+    encoder: Encoder
+    encoder_name: str
+    frozen: bool
+    width: float
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    weight_decay: float
+    warmup_fraction: float
+    fold: int
+    seeds: tuple[int, ...]
+
+    def budget(self, rows: int) -> Budget:
+        """As many steps as the epochs over a number of rows take, validated after each epoch's worth of them.
+
+        It holds for every job that is compared, however many rows that one has.
+        """
+        every = math.ceil(rows / whole_batches(rows, self.batch_size))
+        return Budget(
+            steps=self.epochs * every,
+            evaluate_every=every,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            warmup_fraction=self.warmup_fraction,
+        )
+
+    def system(self, name: str, **changes: object) -> tuple[SystemConfig, dict[str, Input]]:
+        """Configuration and inputs of a row of Table VI of arXiv 2512.18298, or of the linear probe.
+
+        Parameters
+        ----------
+        name : str
+            "A" to "D" or :data:`PROBE`.
+        **changes
+            Arguments of the row's configuration.
+        """
+        frames = Frames(self.encoder, self.encoder_name)
+        if name == PROBE:
+            return ProbeConfig(frame_dim=self.encoder.frame_dim), {"frames": frames}
+        sizes = {
+            "spectral_length": self.descriptors.length(self.clip_samples),
+            "frame_dim": self.encoder.frame_dim,
+            "cnn_width": self.width,
+            "encoder": None if self.frozen else self.encoder.config,
+            "encoder_layers": list(self.encoder.layers),
+        }
+        config = row_config(name, **sizes | changes)
+        temporal = {"frames": frames} if config.encoder is None else {"waves": Waveform()}
+        parts = {"spectral": {"spectral": self.descriptors}, "temporal": temporal}
+        inputs = [part for branch, part in parts.items() if getattr(config, branch)]
+        return config, {role: one for part in inputs for role, one in part.items()}
+
+    def jobs(
+        self,
+        system: str,
+        parts: dict[str, pd.DataFrame],
+        budget: Budget,
+        protocol: str,
+        name: str | None = None,
+        labels: dict[str, str] | None = None,
+        **changes: object,
+    ) -> list[Job]:
+        """A job for each seed.
+
+        Parameters
+        ----------
+        system : str
+            As for :meth:`system`.
+        parts : dict
+            Recipes by "train", "validation", "test".
+        budget : Budget
+        protocol : str
+        name : str, optional
+            In the predictions table; the system's own by default.
+        labels : dict, optional
+            Further columns of it.
+        **changes
+            Arguments of the row's configuration.
+        """
+        jobs = []
+        for seed in self.seeds:
+            config, inputs = self.system(system, **changes)
+            start = self.encoder if "waves" in inputs else None
+            jobs.append(
+                Job(name or system, config, inputs, budget, **parts, protocol=protocol, fold=self.fold, seed=seed,
+                    start=start, labels=labels or {})
+            )  # fmt: skip
+        return jobs
+
+    def study(self, width: float, epochs: int, seeds: tuple[int, ...]) -> Setup:
+        """The same at another width and budget, for several seeds."""
+        return replace(self, width=width, epochs=epochs, seeds=seeds)
+
+    def with_encoder(self, encoder: Encoder, name: str) -> Setup:
+        """The same with another encoder, frozen."""
+        return replace(self, encoder=encoder, encoder_name=name, frozen=True)

@@ -1,0 +1,96 @@
+"""Artefacts: whole, with what made them, never mixed, and what is absent told apart from what is broken."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sersupport.core.errors import UserError
+from sersupport.run.artefacts import Artefacts, Missing, files
+
+VALUES = [
+    pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
+    {"x": np.arange(3), "y": np.eye(2)},
+    {"text": "é", "n": [1, None]},
+]
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_an_artefact_comes_back_as_it_was(tmp_path, value):
+    Artefacts(tmp_path).save("01_data/thing", value)
+    back = Artefacts(tmp_path).load("01_data/thing")
+    if isinstance(value, pd.DataFrame):
+        pd.testing.assert_frame_equal(back, value)
+    else:
+        assert back.keys() == value.keys()
+        for key in value:
+            np.testing.assert_array_equal(back[key], value[key])
+    assert not [path for path in (tmp_path / "01_data").iterdir() if path.name.startswith(".")]
+
+
+def test_what_is_not_there_names_the_notebook_to_run(tmp_path):
+    with pytest.raises(Missing, match="run notebook 01_data first"):
+        Artefacts(tmp_path / "artefacts").load("01_data/utterances")
+    (tmp_path / "01_data").mkdir()
+    (tmp_path / "01_data/thing.made.json").write_text('{"parameters": {}}')  # alone it is no artefact
+    with pytest.raises(Missing):
+        Artefacts(tmp_path).load("01_data/thing")
+
+
+@pytest.mark.parametrize("value", VALUES)
+@pytest.mark.parametrize("harm", ["truncated", "not said what made it", "nonsense of what made it"])
+def test_what_is_broken_is_not_what_is_absent(tmp_path, value, harm):
+    """A half-written table once read as 'this run does not have it'."""
+    Artefacts(tmp_path).save("01_data/thing", value)
+    path, made = files(tmp_path, "01_data/thing")
+    if harm == "truncated":
+        path.write_bytes(path.read_bytes()[:-5])
+    elif harm == "not said what made it":
+        made.unlink()
+    else:
+        made.write_text("[1]")
+    with pytest.raises(UserError, match="run notebook 01_data again") as caught:
+        Artefacts(tmp_path).load("01_data/thing")
+    assert not isinstance(caught.value, Missing) and "\n" not in str(caught.value)
+
+
+def test_another_kind_of_value_leaves_nothing_of_the_former(tmp_path):
+    artefacts = Artefacts(tmp_path)
+    for value in VALUES:
+        artefacts.save("01_data/thing", value)
+        assert len(files(tmp_path, "01_data/thing")) == 2
+    assert artefacts.load("01_data/thing") == VALUES[-1]
+
+
+def test_an_artefact_tells_all_parameters_that_made_it(tmp_path):
+    Artefacts(tmp_path, {"fold": 1, "seed": 0, "run_dir": "r", "profile": "p"}).save("01_data/split", {"a": 1})
+    reader = Artefacts(tmp_path, {"seed": 0, "epochs": 2})
+    reader.load("01_data/split")
+    reader.save("05_training/history", {"b": 1})
+    made = json.loads((tmp_path / "05_training/history.made.json").read_text())
+    assert made == {"parameters": {"epochs": 2, "fold": 1, "seed": 0}}
+
+
+def test_a_notebook_under_another_value_is_told_both(tmp_path):
+    """`-p fold 3` by hand once labelled the data of fold 1 as fold 3."""
+    Artefacts(tmp_path, {"fold": 1}).save("01_data/split", {"a": 1})
+    with pytest.raises(UserError, match=r"01_data/split was made with fold = 1, notebook 05_training has fold = 3"):
+        Artefacts(tmp_path, {"fold": 3}, "notebook 05_training").load("01_data/split")
+
+
+def test_two_artefacts_that_contradict_each_other_are_told(tmp_path):
+    """The reader itself has no such parameter: another encoder on notebook 05 would explain a head over 04's frames."""
+    Artefacts(tmp_path, {"encoder": "a"}).save("04_model/encoder", {"a": 1})
+    Artefacts(tmp_path, {"encoder": "b"}).save("05_training/jobs", {"a": 1})
+    reader = Artefacts(tmp_path, {"seed": 0}, "notebook 08_xai")
+    reader.load("04_model/encoder")
+    with pytest.raises(UserError, match=r"05_training/jobs .*'b', 04_model/encoder .*'a'.*04_model and 05_training"):
+        reader.load("05_training/jobs")
+
+
+def test_where_a_run_lies_is_no_contradiction(tmp_path):
+    Artefacts(tmp_path, {"run_dir": "here", "profile": "a"}).save("01_data/split", {"a": 1})
+    assert Artefacts(tmp_path, {"run_dir": "there", "profile": "b"}).load("01_data/split") == {"a": 1}

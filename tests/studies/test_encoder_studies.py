@@ -1,0 +1,110 @@
+"""Encoders side by side, students, and what linear probes tell of them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from sersupport.core.cache import Cache
+from sersupport.core.errors import UserError
+from sersupport.inputs.descriptors import Descriptors
+from sersupport.inputs.encoders import encoder as encoders
+from sersupport.recipes.bank import ENVIRONMENTS
+from sersupport.run import from_parameters
+from sersupport.run.parameters import Parameters
+from sersupport.studies import encoders as studies
+from sersupport.studies.ablation import BASELINE, by_speech
+from sersupport.studies.setup import PROBE
+from sersupport.systems import lessons
+from sersupport.systems.fusion import FusionConfig
+
+
+@pytest.fixture
+def run(small, tmp_path):
+    changes = {
+        "data_dir": os.path.relpath(small.folder, tmp_path),
+        "teacher": encoders.TINY,
+        "teacher_layers": [1],
+        "lesson_steps": 10,
+        "lesson_changes": ["one speed", "last layer as target"],
+        "lesson_speeds": [0.9, 1.0, 1.1],
+        "student_channels": 4,
+        "student_hidden": 16,
+        "student_layers": 1,
+        "encoders": {encoders.TINY: [-1], "nobody/none": [0]},
+    }
+    parameters = Parameters().model_copy(update=changes)
+    return SimpleNamespace(
+        p=parameters, root=tmp_path, cache=Cache(small.folder / "cache"), load=lambda name: small.table
+    )
+
+
+@pytest.fixture
+def one(setup):
+    return replace(setup, descriptors=Descriptors(), clip_samples=55_125, epochs=1)
+
+
+def test_students_are_taught_each_by_its_own_plan_and_probed(run, small, one, tmp_path):
+    asked = []
+
+    def listen(plan):
+        asked.append((plan.layers, plan.speeds))
+        teacher = from_parameters.load_encoder(run, run.p.teacher, plan.layers)
+        return lessons.listen(lessons.heard(small.table), teacher, run.cache, plan.speeds)
+
+    plan, bank = from_parameters.plan(run), small.renderer.bank
+    students = studies.students(plan, run.p.lesson_changes, listen, bank, tmp_path / "models", None)
+    assert list(students) == [studies.UNTAUGHT, BASELINE, *run.p.lesson_changes]
+    assert asked == [((1,), (0.9, 1.0, 1.1)), ((1,), (1.0,)), ((-1,), (0.9, 1.0, 1.1))]  # not twice for one plan
+    assert len({student.fingerprint for student in students.values()}) == 4
+    corpus = small.table[small.table["corpus"] == "ravdess"]
+    jobs = studies.probed(one, {BASELINE: students[BASELINE]}, corpus, bank, 0, 2.5)
+    trains = {(job.protocol, *job.test["utterance"].unique()): set(job.train["utterance"]) for job in jobs}
+    assert all(
+        not own & set(name[1:]) for name, own in trains.items()
+    )  # nobody is classified by a probe that heard them
+    found = by_speech(small.bench.run(jobs))
+    who = found.groupby("protocol")["speaker"].unique()
+    assert not set(who["heard"]) & lessons.UNHEARD and set(who["unheard"]) <= lessons.UNHEARD
+    assert (found.groupby("utterance")["condition"].nunique() == 1 + len(ENVIRONMENTS)).all()
+    assert set(found["utterance"]) == set(corpus["id"])
+    assert ((found["speech"] == "clean") == (found["condition"] == "clean")).all()
+
+
+def test_an_encoder_that_is_here_and_broken_is_not_called_absent(run, tmp_path):
+    """Notebook 11 would say that it is not on this machine."""
+    (tmp_path / "torn").mkdir()
+    shutil.copy(encoders.MINI_FOLDER / "config.json", tmp_path / "torn")
+    (tmp_path / "torn" / "model.safetensors").write_bytes(b"")
+    run.p = run.p.model_copy(update={"encoders": {"torn": [-1]}})
+    with pytest.raises(UserError, match="torn"):
+        from_parameters.compared_encoders(run)
+
+
+def test_encoders_are_compared_on_the_same_rows_and_the_absent_are_named(run, small, one, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    here, absent = from_parameters.compared_encoders(run)
+    assert list(here) == [encoders.TINY] and "nobody/none" in absent["nobody/none"]
+    jobs = studies.compared(one, one, here, ["B", "D"], small.recipes)
+    found = small.bench.run(jobs)
+    assert list(found["system"].unique()) == [PROBE, "B", "D"] and set(found["encoder"]) == {encoders.TINY}
+    for _, rows in found.groupby("system"):
+        assert sorted(rows["utterance"]) == sorted(small.recipes["test"]["utterance"])
+    config = FusionConfig.from_pretrained(small.bench.fit(jobs[1]).folder)
+    assert config.temporal and not config.spectral
+    assert set(jobs[0].train["variant"]) == {"clean"} and len(jobs[1].train) == 4 * len(jobs[0].train)
+
+
+def test_the_corpus_to_probe_has_speakers_of_both_kinds():
+    who = {"cremad": ["1001", "1002", "1003"], "ravdess": ["02", "03", "01"], "tess": ["OAF"]}
+    rows = [(corpus, f"{corpus}-{code}") for corpus, codes in who.items() for code in codes]
+    table = pd.DataFrame(rows, columns=["corpus", "speaker"])
+    assert set(studies.corpus_to_probe(table)["corpus"]) == {"ravdess"}
+    assert set(studies.corpus_to_probe(table[table["speaker"] != "ravdess-01"])["corpus"]) == {"cremad"}
+    with pytest.raises(UserError, match="must stay unheard"):
+        studies.corpus_to_probe(table[table["corpus"] == "tess"])
