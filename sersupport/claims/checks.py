@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from sersupport.claims.evidence import CLEAN, GRID, LADDER, PRINT, SOURCES, Absent, Check, Evidence, Finding
+from sersupport.claims.evidence import CLEAN, GRID, LADDER, PRINT, RELATED, SOURCES, Absent, Check, Evidence, Finding
 from sersupport.claims.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 from sersupport.corpora.conventions import CORPORA
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
 from sersupport.evaluation.metrics import METRICS, confusion
 
-Statement = Callable[[Any], tuple[bool, str]]  # whether it holds, and the numbers in words
+Statement = Callable[..., tuple[bool, str]]  # whether it holds, and the numbers in words
 Rows = Callable[[Evidence], pd.DataFrame]
+Number = Callable[[Evidence], float]
+Expectation = Callable[[float, float], bool]  # of an interval
+
+
+def deferred(test: Callable[..., Any]) -> Callable[..., Callable[[Evidence], Any]]:
+    """A function of evidence and values, made one of the values that takes the evidence afterwards."""
+
+    @wraps(test)
+    def given(*values: Any, **named: Any) -> Callable[[Evidence], Any]:
+        return lambda evidence: test(evidence, *values, **named)
+
+    return given
 
 
 def above(low: float, high: float) -> bool:
@@ -43,61 +56,51 @@ def over_speakers(evidence: Evidence, words: str, holds: bool, source: str, low:
 # printed numbers ------------------------------------------------------------------------------------------------------
 
 
+@deferred
 def prints(
-    value: float,
-    recompute: Callable[[Evidence], float],
-    unit: str = "",
-    tolerance: float | None = None,
-    by: str = "recomputed",
-) -> Check:
+    evidence: Evidence, value: float, compute: Number, unit: str = "", tol: float | None = None, by: str = "recomputed"
+) -> Finding:
     """A printed number against what the printed tables or definitions give; by default to half its last digit.
 
     Parameters
     ----------
     value : float
         As printed.
-    recompute : callable
+    compute : callable
         Gives the same number from :class:`Evidence`.
     unit : str
         Written behind both.
-    tolerance : float, optional
+    tol : float, optional
         Half the last printed digit by default.
     by : str
         What the second number comes from, in words.
     """
     digits = len(f"{value!r}".partition(".")[2]) if isinstance(value, float) else 0
-    slack = 0.5 * 10**-digits + 1e-9 if tolerance is None else tolerance
-
-    def check(evidence: Evidence) -> Finding:
-        found = float(recompute(evidence))
-        words = f"printed {value:,}{unit}, {by} {found:,.{max(digits, 2) if found % 1 else 0}f}{unit}"
-        return Finding(words, REPRODUCED if abs(found - value) <= slack else CONTRADICTED, PRINT)
-
-    return check
+    slack = 0.5 * 10**-digits + 1e-9 if tol is None else tol
+    found = float(compute(evidence))
+    words = f"printed {value:,}{unit}, {by} {found:,.{max(digits, 2) if found % 1 else 0}f}{unit}"
+    return Finding(words, REPRODUCED if abs(found - value) <= slack else CONTRADICTED, PRINT)
 
 
-def holds(statement: Statement) -> Check:
+@deferred
+def holds(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
     """A statement about printed numbers or definitions, which the paper contradicts where it does not hold."""
-    return _of_print(statement, CONTRADICTED)
+    true, words = statement(evidence, *values)
+    return Finding(words, REPRODUCED if true else CONTRADICTED, PRINT)
 
 
-def measured(statement: Statement) -> Check:
+@deferred
+def measured(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
     """A statement about signals or models that need no recorded speech."""
-    return _of_print(statement, NOT_REPRODUCED)
-
-
-def _of_print(statement: Statement, otherwise: str) -> Check:
-    def check(evidence: Evidence) -> Finding:
-        true, words = statement(evidence)
-        return Finding(words, REPRODUCED if true else otherwise, PRINT)
-
-    return check
+    true, words = statement(evidence, *values)
+    return Finding(words, REPRODUCED if true else NOT_REPRODUCED, PRINT)
 
 
 # scores of this run ---------------------------------------------------------------------------------------------------
 
 
-def score(value_pct: float, source: str, metric: str = "accuracy", **where: Any) -> Check:
+@deferred
+def score(evidence: Evidence, value_pct: float, source: str, metric: str = "accuracy", **where: Any) -> Finding:
     """A printed score against the interval of ours over speakers that were never heard.
 
     Parameters
@@ -112,36 +115,25 @@ def score(value_pct: float, source: str, metric: str = "accuracy", **where: Any)
         Columns of the predictions table and the values that select its rows.
     """
     name = SOURCES.get(source, source)
-
-    def check(evidence: Evidence) -> Finding:
-        rows = evidence.speech(source) if source in SOURCES else evidence.artefact(source)
-        for column, value in where.items():
-            rows = rows[rows[column] == value]
-        if rows.empty:
-            raise Absent(f"{_wanted(where)} in `{name}`", name)
-        low, high, words = _interval(rows, evidence, metric)
-        words += f", printed {value_pct:.2f} %{'' if np.isnan(low) else _leaky(evidence, rows)}"
-        return over_speakers(evidence, words, low <= value_pct / 100 <= high, name, low, high)
-
-    return check
+    rows = evidence.speech(source) if source in SOURCES else evidence.artefact(source)
+    for column, value in where.items():
+        rows = rows[rows[column] == value]
+    if rows.empty:
+        wanted = (f"{column} {CORPORA[value].title if value in CORPORA else value}" for column, value in where.items())
+        raise Absent(name, ", ".join(wanted))
+    low, high, words = _interval(rows, evidence, metric)
+    words += f", printed {value_pct:.2f} %{'' if np.isnan(low) else _leaky(evidence, rows)}"
+    return over_speakers(evidence, words, low <= value_pct / 100 <= high, name, low, high)
 
 
-def at_least(value_pct: float, select: Rows, where: str) -> Check:
+@deferred
+def at_least(evidence: Evidence, value_pct: float, select: Rows, where: str) -> Finding:
     """An accuracy that is claimed to be no lower than a figure: does our interval reach it?"""
-
-    def check(evidence: Evidence) -> Finding:
-        rows = select(evidence)
-        if rows.empty:
-            raise Absent(f"{where} in `{GRID}`", GRID)
-        low, high, words = _interval(rows, evidence, "accuracy")
-        return over_speakers(evidence, f"{words} in {where}", high >= value_pct / 100, GRID, low, high)
-
-    return check
-
-
-def _wanted(where: Mapping[str, Any]) -> str:
-    titles = {"corpus": lambda value: CORPORA[value].title if value in CORPORA else value}
-    return ", ".join(f"{column} {titles.get(column, str)(value)}" for column, value in where.items())
+    rows = select(evidence)
+    if rows.empty:
+        raise Absent(GRID, where)
+    low, high, words = _interval(rows, evidence, "accuracy")
+    return over_speakers(evidence, f"{words} in {where}", high >= value_pct / 100, GRID, low, high)
 
 
 def _interval(rows: pd.DataFrame, evidence: Evidence, metric: str) -> tuple[float, float, str]:
@@ -164,22 +156,17 @@ def _leaky(evidence: Evidence, rows: pd.DataFrame) -> str:
     return "" if part.empty else f"; rows split at random, at the ladder's budget: {accuracy:.1f} %"
 
 
-def rung(protocol: str, condition: str = "clean") -> Rows:
+@deferred
+def rung(evidence: Evidence, protocol: str, condition: str = "clean") -> pd.DataFrame:
     """Predictions of one protocol of the ladder."""
-
-    def select(evidence: Evidence) -> pd.DataFrame:
-        ladder = evidence.artefact(LADDER)
-        return ladder[(ladder["protocol"] == protocol) & (ladder["condition"] == condition)]
-
-    return select
+    ladder = evidence.artefact(LADDER)
+    return ladder[(ladder["protocol"] == protocol) & (ladder["condition"] == condition)]
 
 
 # differences ----------------------------------------------------------------------------------------------------------
 
 
-def _gap(
-    evidence: Evidence, gap: Mapping[str, float], words: str, source: str, expect: Callable[[float, float], bool]
-) -> Finding:
+def _gap(evidence: Evidence, gap: Mapping[str, float], words: str, source: str, expect: Expectation) -> Finding:
     low, high = gap["low"], gap["high"]
     words = f"{words}: UAR {gap['difference']:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
     return over_speakers(evidence, words, expect(low, high), source, low, high)
@@ -190,11 +177,12 @@ def _paired(
 ) -> Finding:
     """A contrast that the claim expects above zero."""
     if any(part.empty for part in parts) or unshared(parts):
-        raise Absent(f"{what}, of the same speakers, in `{source}`", source)
+        raise Absent(source, f"{what}, of the same speakers,")
     return _gap(evidence, contrast(parts, weights, samples=evidence.samples), words, source, above)
 
 
-def better(first: str, second: str, speech: str, source: str | None = None) -> Check:
+@deferred
+def better(evidence: Evidence, first: str, second: str, speech: str, source: str | None = None) -> Finding:
     """One system scores a higher UAR than another on the same speakers, its interval above zero.
 
     Parameters
@@ -205,91 +193,75 @@ def better(first: str, second: str, speech: str, source: str | None = None) -> C
     source : str, optional
         Artefact of both; by default that of rows A to D on such speech.
     """
-
-    def check(evidence: Evidence) -> Finding:
-        if source is None:
-            rows = evidence.speech(speech)
-        else:
-            rows = evidence.artefact(source)
-            rows = rows[(rows["condition"] == "clean") == (speech == "clean")]
-        parts = [rows[rows["system"] == name] for name in (first, second)]
-        what = f"systems {first} and {second} on {speech} speech"
-        return _paired(evidence, parts, [1, -1], f"{first} − {second}, {speech}", what, source or SOURCES[speech])
-
-    return check
+    rows = evidence.artefact(source) if source else evidence.speech(speech)
+    if source:
+        rows = rows[(rows["condition"] == "clean") == (speech == "clean")]
+    parts = [rows[rows["system"] == name] for name in (first, second)]
+    what = f"systems {first} and {second} on {speech} speech"
+    return _paired(evidence, parts, [1, -1], f"{first} − {second}, {speech}", what, source or SOURCES[speech])
 
 
-def falls_less(first: str, second: str) -> Check:
+def without(system: str, part: str) -> Check:
+    """Whether a rebuilt system of the other papers scores higher on clean speech than itself without a part."""
+    return better(system, f"{system}: {part}", "clean", RELATED)
+
+
+@deferred
+def falls_less(evidence: Evidence, first: str, second: str) -> Finding:
     """One row's UAR falls less from clean to noisy speech than another's: paired over speakers."""
-
-    def check(evidence: Evidence) -> Finding:
-        parts = [evidence.speech(kind) for kind in ("clean", "noisy")]
-        falls = [part[part["system"] == row] for row in (second, first) for part in parts]
-        what = f"rows {first} and {second} on clean (`{CLEAN}`) and noisy speech"
-        return _paired(evidence, falls, [1, -1, -1, 1], f"fall of {second} − fall of {first}", what, GRID)
-
-    return check
+    parts = [evidence.speech(kind) for kind in ("clean", "noisy")]
+    falls = [part[part["system"] == row] for row in (second, first) for part in parts]
+    what = f"rows {first} and {second} on clean (`{CLEAN}`) and noisy speech"
+    return _paired(evidence, falls, [1, -1, -1, 1], f"fall of {second} − fall of {first}", what, GRID)
 
 
+@deferred
 def difference_of(
-    first: Rows, second: Rows, words: str, source: str, expect: Callable[[float, float], bool] = above
-) -> Check:
+    evidence: Evidence, first: Rows, second: Rows, words: str, source: str, expect: Expectation = above
+) -> Finding:
     """The difference of two sets of predictions, and whether its interval is as the claim expects."""
-
-    def check(evidence: Evidence) -> Finding:
-        parts = [select(evidence) for select in (first, second)]
-        if any(part.empty for part in parts):
-            raise Absent(f"both sides of {words} in `{source}`", source)
-        return _gap(evidence, difference(*parts, samples=evidence.samples), words, source, expect)
-
-    return check
+    parts = [select(evidence) for select in (first, second)]
+    if any(part.empty for part in parts):
+        raise Absent(source, f"both sides of {words}")
+    return _gap(evidence, difference(*parts, samples=evidence.samples), words, source, expect)
 
 
 # other artefacts ------------------------------------------------------------------------------------------------------
 
 
-def found(artefact: str, statement: Statement) -> Check:
+@deferred
+def found(evidence: Evidence, artefact: str, statement: Statement) -> Finding:
     """A statement about one artefact of this run; it raises :class:`Absent` where that lacks what it needs."""
-
-    def check(evidence: Evidence) -> Finding:
-        table = evidence.artefact(artefact)
-        if table.empty:
-            raise Absent(f"rows in `{artefact}`", artefact)
-        true, words = statement(table)
-        return judged(evidence, words, true, artefact)
-
-    return check
+    table = evidence.artefact(artefact)
+    if table.empty:
+        raise Absent(artefact, "rows")
+    true, words = statement(table)
+    return judged(evidence, words, true, artefact)
 
 
+@deferred
 def mean_of(
-    artefact: str, values: Callable[[Any], pd.Series], words: str, expect: Callable[[float, float], bool]
-) -> Check:
+    evidence: Evidence, artefact: str, values: Callable[[Any], pd.Series], words: str, expect: Expectation
+) -> Finding:
     """The mean over explained clips of some quantity, with Student's interval, and whether it is as claimed."""
-
-    def check(evidence: Evidence) -> Finding:
-        series = values(evidence.artefact(artefact)).dropna()
-        if len(series) < 2:
-            raise Absent(f"{words} on two clips or more in `{artefact}`", artefact)
-        half = stats.t.ppf(0.975, len(series) - 1) * stats.sem(series)
-        low, high = series.mean() - half, series.mean() + half
-        text = f"{words}: {series.mean():+.3f} over {len(series)} clips (95 %: {low:+.3f} to {high:+.3f})"
-        return judged(evidence, text, expect(low, high), artefact, low, high)
-
-    return check
+    series = values(evidence.artefact(artefact)).dropna()
+    if len(series) < 2:
+        raise Absent(artefact, f"{words} on two clips or more")
+    half = stats.t.ppf(0.975, len(series) - 1) * stats.sem(series)
+    low, high = series.mean() - half, series.mean() + half
+    text = f"{words}: {series.mean():+.3f} over {len(series)} clips (95 %: {low:+.3f} to {high:+.3f})"
+    return judged(evidence, text, expect(low, high), artefact, low, high)
 
 
-def ranking(axis: str, claim: str, place: str) -> Check:
+@deferred
+def ranking(evidence: Evidence, axis: str, claim: str, place: str) -> Finding:
     """The noise that hurts most ("hardest") or least ("easiest") by mean accuracy over the levels of an axis."""
-
-    def check(evidence: Evidence) -> Finding:
-        rows = evidence.unheard(axis)
-        rows = rows[rows["system"] == "D"]
-        if rows.empty:
-            raise Absent(f"row D on the {axis} axis in `{GRID}`", GRID)
-        means = (rows["true"] == rows["predicted"]).groupby(rows["noise"]).mean()
-        found = means.idxmin() if place == "hardest" else means.idxmax()
-        listed = ", ".join(f"{name.replace('_', ' ')} {100 * value:.1f}" for name, value in means.sort_values().items())
-        words = f"{place} at equal {'λ' if axis == 'lambda' else 'SNR'} is {found.replace('_', ' ')} (%: {listed})"
-        return judged(evidence, words, found == claim, GRID)
-
-    return check
+    rows = evidence.unheard(axis)
+    rows = rows[rows["system"] == "D"]
+    if rows.empty:
+        raise Absent(GRID, f"row D on the {axis} axis")
+    means = (rows["true"] == rows["predicted"]).groupby(rows["noise"]).mean()
+    found = means.idxmin() if place == "hardest" else means.idxmax()
+    listed = ", ".join(f"{name.replace('_', ' ')} {100 * value:.1f}" for name, value in means.sort_values().items())
+    words = f"{place} at equal {'λ' if axis == 'lambda' else 'SNR'} is {found.replace('_', ' ')} (%: {listed})"
+    return judged(evidence, words, found == claim, GRID)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import pandas as pd
@@ -28,16 +28,15 @@ class Absent(LookupError):
 
     Parameters
     ----------
-    what : str
-        That is lacking.
     source : str
-        Artefact in which it would be.
+        Artefact that is lacking, or in which something is.
+    what : str
+        What is lacking in it; nothing where the whole artefact is.
     """
 
-    def __init__(self, what: str, source: str) -> None:
-        super().__init__(
-            f"needs {what}, which {'no notebook writes yet' if source in LATER else 'this run does not have'}"
-        )
+    def __init__(self, source: str, what: str = "") -> None:
+        lacks = "no notebook writes yet" if source in LATER else "this run does not have"
+        super().__init__(f"needs {what and f'{what} in '}`{source}`, which {lacks}")
         self.source = source
 
 
@@ -90,18 +89,20 @@ class Claim:
     test: str
     check: Check
 
-    @classmethod
-    def written(cls, id: str, check: Check) -> Claim:
-        """A claim whose words stand in the table of claims."""
-        row = facts.table("claims").set_index("id").loc[id]
-        return cls(row["paper"].removeprefix("arXiv:"), id, row["place"], row["claim"], row["test"], check)
-
     def judged(self, evidence: Evidence) -> Finding:
         """What the check finds; "not testable here" where it lacks something."""
         try:
             return self.check(evidence)
         except Absent as absent:
             return Finding(str(absent), NOT_TESTABLE, absent.source)
+
+
+def written(checks: Mapping[str, Check]) -> Iterator[Claim]:
+    """Claims whose words stand in the table of claims, by their names there."""
+    rows = facts.table("claims").set_index("id")
+    for id, check in checks.items():
+        paper, place, text, test = rows.loc[id, ["paper", "place", "claim", "test"]]
+        yield Claim(paper.removeprefix("arXiv:"), id, place, text, test, check)
 
 
 class Evidence:
@@ -121,8 +122,7 @@ class Evidence:
     """
 
     def __init__(self, load: Callable[[str], Any], profile: str, synthetic: bool, samples: int = 1000) -> None:
-        self._load = load
-        self._known: dict[str, Any] = {}
+        self._load = cache(load)
         self.profile, self.synthetic, self.samples = profile, synthetic, samples
 
     def artefact(self, name: str) -> Any:
@@ -137,11 +137,10 @@ class Evidence:
         """
         if name not in ARTEFACTS:
             raise ValueError(f"{name} is not among the artefacts that the ledger may look at")
-        if name not in self._known:
-            self._known[name] = self._load(name)
-        if self._known[name] is None:
-            raise Absent(f"`{name}`", name)
-        return self._known[name]
+        value = self._load(name)
+        if value is None:
+            raise Absent(name)
+        return value
 
     @cached_property
     def table4(self) -> pd.DataFrame:
@@ -163,7 +162,7 @@ class Evidence:
         grid = self.artefact(GRID)
         rows = grid[(grid["level_kind"] == axis) & (grid["noise_part"] == "test")]
         if rows.empty:
-            raise Absent(f"the grid on the {axis} axis in `{GRID}`", GRID)
+            raise Absent(GRID, f"the grid on the {axis} axis")
         return rows
 
     def speech(self, kind: str) -> pd.DataFrame:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sersupport.claims import facts
 from sersupport.claims.checks import difference_of, holds, measured, prints, rung
-from sersupport.claims.evidence import LADDER, Check, Claim, Evidence
+from sersupport.claims.evidence import LADDER, Check, Evidence, written
 from sersupport.core.seeds import generator
 from sersupport.corpora.conventions import CORPORA
 from sersupport.corpora.protocols import THINNED
@@ -23,6 +23,7 @@ KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 _FRAMES = 108  # of 2.5 s at 22,050 Hz and hop 512
 _TABLE2 = facts.table("2512.18298-table2-corpora").set_index("corpus")
 _TABLE3 = facts.table("2512.18298-table3-classes").set_index("emotion")
+_SIZES = facts.table("2512.18298-table6-ablation").set_index("row")["params_m"].to_dict()  # in millions
 
 # the corpora ----------------------------------------------------------------------------------------------------------
 
@@ -31,20 +32,16 @@ def _listed(counts: pd.Series) -> str:
     return ", ".join(f"{name} {count:,}" for name, count in counts.items())
 
 
-def _adds_up(axis: int, given: pd.Series, what: str) -> Check:
+def _adds_up(evidence: Evidence, axis: int, given: pd.Series, what: str) -> tuple[bool, str]:
     """Whether Table III's cells add up along an axis to what is printed."""
-
-    def statement(evidence: Evidence) -> tuple[bool, str]:
-        sums = _TABLE3.drop(columns="total").sum(axis=axis)
-        wrong = given[sums.index][sums != given[sums.index]]
-        return wrong.empty, f"{_listed(sums)}, together {sums.sum():,}; {what} {_listed(wrong) or 'the same'}"
-
-    return holds(statement)
+    sums = _TABLE3.drop(columns="total").sum(axis=axis)
+    wrong = given[sums.index][sums != given[sums.index]]
+    return wrong.empty, f"{_listed(sums)}, together {sums.sum():,}; {what} {_listed(wrong) or 'the same'}"
 
 
-def _classes(corpus: str, wanted: int) -> Check:
+def _classes(evidence: Evidence, corpus: str, wanted: int) -> tuple[bool, str]:
     number = int((_TABLE3[corpus] > 0).sum())
-    return holds(lambda evidence: (number == wanted, f"Table III gives {corpus} {number} classes"))
+    return number == wanted, f"Table III gives {corpus} {number} classes"
 
 
 def _savee(evidence: Evidence) -> tuple[bool, str]:
@@ -75,11 +72,11 @@ def _no_gap(milder: str, stricter: str, words: str) -> Check:
 _CORPORA = {
     "total-samples": prints(12162, lambda e: _TABLE2["samples"].sum()),
     "total-speakers": prints(121, lambda e: _TABLE2["speakers"].sum()),
-    "class-columns": _adds_up(0, _TABLE2["samples"], "Table II prints"),
-    "class-rows": _adds_up(1, _TABLE3["total"], "its column of totals prints"),
+    "class-columns": holds(_adds_up, 0, _TABLE2["samples"], "Table II prints"),
+    "class-rows": holds(_adds_up, 1, _TABLE3["total"], "its column of totals prints"),
     "tess-size": prints(2800, lambda e: 200 * (_TABLE3["TESS"] > 0).sum() * _TABLE2.loc["TESS", "speakers"]),
-    "tess-binary": _classes("TESS", 2),
-    "savee-classes": _classes("SAVEE", 7),
+    "tess-binary": holds(_classes, "TESS", 2),
+    "savee-classes": holds(_classes, "SAVEE", 7),
     "savee-sentences": holds(_savee),
     "cremad-design": measured(_cremad),
     "sex-balance": holds(_imbalance),
@@ -91,14 +88,11 @@ _CORPORA = {
 # noise, pitch, features -----------------------------------------------------------------------------------------------
 
 
-def _slope(colour: str, beta: int) -> Check:
-    def statement(evidence: Evidence) -> tuple[bool, str]:
-        draws = [COLOURS[colour](10 * RATE_HZ, generator(0, colour, k)) for k in range(5)]
-        found = np.mean([spectral_slope_db_per_octave(draw, RATE_HZ) for draw in draws])
-        law = -10 * beta * np.log10(2)
-        return abs(found - law) < 0.3, f"measured {found:+.2f} dB an octave, the law gives {law:+.2f}"
-
-    return measured(statement)
+def _slope(evidence: Evidence, colour: str, beta: int) -> tuple[bool, str]:
+    draws = [COLOURS[colour](10 * RATE_HZ, generator(0, colour, k)) for k in range(5)]
+    found = np.mean([spectral_slope_db_per_octave(draw, RATE_HZ) for draw in draws])
+    law = -10 * beta * np.log10(2)
+    return abs(found - law) < 0.3, f"measured {found:+.2f} dB an octave, the law gives {law:+.2f}"
 
 
 def _octaves(evidence: Evidence) -> tuple[bool, str]:
@@ -109,17 +103,13 @@ def _octaves(evidence: Evidence) -> tuple[bool, str]:
     return np.ptp(octaves) < 1, f"octaves from 125 Hz to 8 kHz differ by {np.ptp(octaves):.2f} dB at most"
 
 
-def _peak_ratio(scale: str) -> Check:
+def _peak_ratio(evidence: Evidence, scale: str) -> tuple[bool, str]:
     """Whether an equation scales noise to a share of the speech's peak: speech at 0.3 of full scale, noise at 2."""
-
-    def statement(evidence: Evidence) -> tuple[bool, str]:
-        speech, other = generator(0, "peak ratio").standard_normal((2, 4000))
-        speech, other = 0.3 * speech / np.abs(speech).max(), 2 * other / np.abs(other).max()
-        ratio = np.abs(mix(speech, other, 0.5, scale).noise_added).max() / np.abs(speech).max()
-        words = f"for λ = 0.5 and speech at 0.3 of full scale its noise peaks at {ratio:.2f} of the speech's peak"
-        return abs(ratio - 0.5) < 1e-6, words
-
-    return holds(statement)
+    speech, other = generator(0, "peak ratio").standard_normal((2, 4000))
+    speech, other = 0.3 * speech / np.abs(speech).max(), 2 * other / np.abs(other).max()
+    ratio = np.abs(mix(speech, other, 0.5, scale).noise_added).max() / np.abs(speech).max()
+    words = f"for λ = 0.5 and speech at 0.3 of full scale its noise peaks at {ratio:.2f} of the speech's peak"
+    return abs(ratio - 0.5) < 1e-6, words
 
 
 def _pitch_equation(evidence: Evidence) -> tuple[bool, str]:
@@ -133,18 +123,14 @@ def _pitch_equation(evidence: Evidence) -> tuple[bool, str]:
     return abs(change - 1) < 0.01, f"X(f · 2^(0.7/12)) makes a pulse {change:.3f} times as long"
 
 
-def _feature_1191(what: str, words: Callable[[int, int, float], str], as_said: Callable[[int, float], bool]) -> Check:
-    """What equation 29 makes of Feature 1191: the number of its coefficient, and its place in the clip, in [0, 1]."""
+def _feature_1191(evidence: Evidence, what: str, each: str, fits: Callable[[int, float], bool]) -> tuple[bool, str]:
+    """What equation 29 makes of Feature 1191: the number of its coefficient, and its place in the clip in percent."""
+    from sersupport.inputs.descriptors import index_to_feature
 
-    def statement(evidence: Evidence) -> tuple[bool, str]:
-        from sersupport.inputs.descriptors import index_to_feature
-
-        features = {k: index_to_feature(1191, _FRAMES, k) for k in (40, 20)}
-        found = {k: (feature.coefficient, feature.frame / (_FRAMES - 1)) for k, feature in features.items()}
-        listed = ", ".join(words(k, *one) for k, one in found.items())
-        return as_said(*found[40]), f"by equation 29 Feature 1191 {what} {listed}; the text says K = 40"
-
-    return holds(statement)
+    features = {k: index_to_feature(1191, _FRAMES, k) for k in (40, 20)}
+    found = {k: (feature.coefficient, 100 * feature.frame / (_FRAMES - 1)) for k, feature in features.items()}
+    listed = ", ".join(each.format(k=k, number=number, place=place) for k, (number, place) in found.items())
+    return fits(*found[40]), f"by equation 29 Feature 1191 {what} {listed}; the text says K = 40"
 
 
 def _k40(evidence: Evidence) -> tuple[bool, str]:
@@ -153,29 +139,26 @@ def _k40(evidence: Evidence) -> tuple[bool, str]:
 
     length = {k: Descriptors(n_mfcc=k).length(round(2.5 * RATE_HZ)) for k in (40, 20)}
     size = {k: count_parameters("C", n) / 1e6 for k, n in length.items()}
-    given = float(evidence.table6.loc["C", "params_m"])
     words = ", ".join(f"K = {k}: L = {length[k]:,} and {size[k]:.1f} M" for k in size)
-    return abs(size[40] - given) < 0.05, f"row C is printed with {given:.1f} M; {words}"
+    return abs(size[40] - _SIZES["C"]) < 0.05, f"row C is printed with {_SIZES['C']:.1f} M; {words}"
 
 
 _SIGNALS = {
-    "white-slope": _slope("white", 0),
-    "pink-slope": _slope("pink", 1),
-    "brown-slope": _slope("brown", 2),
+    "white-slope": measured(_slope, "white", 0),
+    "pink-slope": measured(_slope, "pink", 1),
+    "brown-slope": measured(_slope, "brown", 2),
     "pink-octaves": measured(_octaves),
-    "peak-ratio-environment": _peak_ratio("peak"),
-    "peak-ratio-stationary": _peak_ratio("unit"),
-    "peak-ratio-augmentation": _peak_ratio("raw"),
+    "peak-ratio-environment": holds(_peak_ratio, "peak"),
+    "peak-ratio-stationary": holds(_peak_ratio, "unit"),
+    "peak-ratio-augmentation": holds(_peak_ratio, "raw"),
     "pitch-duration": holds(_pitch_equation),
     "quadruplet": prints(4, lambda e: len(VARIANTS)),
     "k-40": holds(_k40),
-    "feature-1191-time": _feature_1191(
-        "lies at",
-        lambda k, number, place: f"{100 * place:.0f} % of the clip at K = {k}",
-        lambda number, place: abs(place - 0.5) <= 0.1,
+    "feature-1191-time": holds(
+        _feature_1191, "lies at", "{place:.0f} % of the clip at K = {k}", lambda number, place: abs(place - 50) <= 10
     ),
-    "feature-1191-coefficient": _feature_1191(
-        "is coefficient", lambda k, number, place: f"number {number} of {k}", lambda number, place: number >= 20
+    "feature-1191-coefficient": holds(
+        _feature_1191, "is coefficient", "number {number} of {k}", lambda number, place: number >= 20
     ),
 }
 
@@ -188,12 +171,9 @@ def _millions(row: str) -> float:
     return count_parameters(row) / 1e6
 
 
-def _size(row: str) -> Claim:
-    given = float(facts.table("2512.18298-table6-ablation").set_index("row").loc[row, "params_m"])
-    text, test = f"Row {row} has the printed number of parameters.", "the network of section III-E at K = 20, counted"
+def _size(row: str) -> Check:
     # printed digits may be rounded or cut off
-    check = prints(given, lambda e: _millions(row), " M", 0.1, "section III-E at K = 20 gives")
-    return Claim(FUSION, f"parameters-{row}", "Table VI", text, test, check)
+    return prints(_SIZES[row], lambda e: _millions(row), " M", 0.1, "section III-E at K = 20 gives")
 
 
 def _streams(evidence: Evidence) -> tuple[bool, str]:
@@ -214,12 +194,9 @@ def _streams(evidence: Evidence) -> tuple[bool, str]:
 
 
 _NETWORK = {
+    **{f"parameters-{row}": _size(row) for row in "ABCD"},
     "parameters-cnn": prints(
-        11.9,
-        lambda e: e.table6.loc["C", "params_m"] - e.table6.loc["B", "params_m"],
-        " M",
-        0.2,
-        "rows C and B, which differ by the CNN, give",
+        11.9, lambda e: _SIZES["C"] - _SIZES["B"], " M", 0.2, "rows C and B, which differ by the CNN, give"
     ),
     "parameters-pooling": prints(
         0.7, lambda e: _millions("D") - _millions("C"), " M", 0.1, "equation 20 with 768 dimensions gives"
@@ -227,8 +204,4 @@ _NETWORK = {
     "streams-weighted": holds(_streams),
 }
 
-CLAIMS = (
-    *(Claim.written(id, check) for id, check in (_CORPORA | _SIGNALS).items()),
-    *map(_size, "ABCD"),
-    *(Claim.written(id, check) for id, check in _NETWORK.items()),
-)
+CLAIMS = tuple(written(_CORPORA | _SIGNALS | _NETWORK))

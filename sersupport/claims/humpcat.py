@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from sersupport.claims import facts
-from sersupport.claims.checks import better, holds, score
-from sersupport.claims.evidence import RELATED, Claim, Evidence
+from sersupport.claims.checks import holds, score, without
+from sersupport.claims.evidence import RELATED, Claim, Evidence, written
 
 _PAPER, _SYSTEM = "2501.10408", "humpcat"
 _PRINTED = facts.table("2501.10408-accuracy").set_index("target")["accuracy_pct"]
@@ -18,22 +18,18 @@ def _average(evidence: Evidence) -> tuple[bool, str]:
 
 def _cell(corpus: str, target: str) -> Claim:
     value = float(_PRINTED[target])
-    check = score(value, RELATED, system=_SYSTEM, corpus=corpus)
-    text = f"{target}: accuracy {value} %."
+    text, check = f"{target}: accuracy {value} %.", score(value, RELATED, system=_SYSTEM, corpus=corpus)
     return Claim(_PAPER, f"humpcat-{corpus}", "results", text, "accuracy on unheard speakers", check)
 
 
-def _part(id: str, other: str, place: str, text: str) -> Claim:
-    test, check = "paired difference on unheard speakers", better(_SYSTEM, f"{_SYSTEM}: {other}", "clean", RELATED)
-    return Claim(_PAPER, f"humpcat-{id}", place, text, test, check)
-
-
+_CORPORA = {"emodb": "EMO-DB (German)", "emovo": "EMOVO (Italian)", "chinese": "Chinese target"}
+_PARTS = {
+    "humpcat-attention": without(_SYSTEM, "concatenation"),
+    "humpcat-layers": without(_SYSTEM, "last layer"),
+    "humpcat-transfer": without(_SYSTEM, "no transfer"),
+}
 CLAIMS = (
-    Claim.written("humpcat-average", holds(_average)),
-    _cell("emodb", "EMO-DB (German)"),
-    _cell("emovo", "EMOVO (Italian)"),
-    _cell("chinese", "Chinese target"),
-    _part("attention", "concatenation", "III-C", "Cross-attention fuses better than concatenation."),
-    _part("layers", "last layer", "III-B", "HuBERT's layers 1 and 9 serve better than the last."),
-    _part("transfer", "no transfer", "abstract", "Pretraining on English helps other languages."),
+    *written({"humpcat-average": holds(_average)}),
+    *(_cell(corpus, target) for corpus, target in _CORPORA.items()),
+    *written(_PARTS),
 )

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from sersupport.core.errors import UserError
 from sersupport.corpora.conventions import CORPORA, parse
-from sersupport.corpora.protocols import KEPT_APART
+from sersupport.corpora.protocols import KEPT_APART, checked
 from sersupport.sound import audio
 
 EXAMPLES = 5
@@ -105,16 +105,10 @@ class Report:
         named = ", ".join(f"{count:,} by {how}" for how, count in self.named.items() if how != "audio" and count)
         lines = [f"{sum(self.parts.values()):,} rows ({parts}); utterances known {named or 'of none'}"]
         for finding in self.findings:
-            if not finding.checked:
-                lines.append(f"not checked: {_KINDS[finding.kind]}")
-                continue
-            mark = "LEAK" if finding.leak else "shared" if finding.shared else "ok"
-            line = f"{mark}: {finding.shared:,} {_KINDS[finding.kind]}"
-            if finding.shared:
-                line += (
-                    f", {100 * finding.test_share:.1f} % of the test rows; for example {'; '.join(finding.examples)}"
-                )
-            lines.append(line)
+            kind, mark = _KINDS[finding.kind], "LEAK" if finding.leak else "shared" if finding.shared else "ok"
+            share = f", {100 * finding.test_share:.1f} % of the test rows; for example {'; '.join(finding.examples)}"
+            found = f"{mark}: {finding.shared:,} {kind}{share if finding.shared else ''}"
+            lines.append(found if finding.checked else f"not checked: {kind}")
         lines.append(f"{'LEAKS' if self.leaks else 'keeps'} what {self.protocol} keeps apart")
         return "\n".join(lines)
 
@@ -173,12 +167,8 @@ def identify(table: pd.DataFrame) -> pd.DataFrame:
         known = "column" if row.utterance else "convention" if label else "guess" if path.name else ""
         # without a convention the folders tell files apart that have one name
         guess = (path.parent / (_AUGMENTED.sub("", path.stem) or path.stem)).as_posix() if path.name else ""
-        rows.append((
-            row.speaker or (label.speaker if label else ""),
-            row.text or (label.text if label else ""),
-            row.utterance or (label.id if label else guess),
-            known,
-        ))  # fmt: skip
+        speaker, text, utterance = (label.speaker, label.text, label.id) if label else ("", "", guess)
+        rows.append((row.speaker or speaker, row.text or text, row.utterance or utterance, known))
     return table.assign(**dict(zip(("speaker", "text", "utterance", "known"), zip(*rows, strict=True), strict=True)))
 
 
@@ -236,9 +226,7 @@ def _claimed(table: pd.DataFrame, protocol: str | None) -> str:
         protocol = table["protocol"].iloc[0]
     if protocol is None:
         protocol = "speaker-disjoint" if (table["speaker"] != "").all() else "utterance-grouped"
-    if protocol not in KEPT_APART:
-        raise UserError(f"no protocol {protocol!r}; there are: {', '.join(KEPT_APART)}")
-    return protocol
+    return checked(protocol)
 
 
 def _shared_values(table: pd.DataFrame, kind: str, in_test: np.ndarray, kept_apart: bool) -> Overlap:
@@ -277,10 +265,9 @@ def _copies(table: pd.DataFrame, present: Mapping[str, Path]) -> tuple[list[tupl
     def apart(pair: tuple[str, str]) -> bool:
         return len(parts_of[pair[0]] | parts_of[pair[1]]) > 1
 
-    by_sum: dict[str, list[str]] = {}
-    for file, checksum in sums.items():
-        by_sum.setdefault(checksum, []).append(file)
-    same = [pair for files in by_sum.values() for pair in combinations(sorted(files), 2) if apart(pair)]
+    checksums = pd.Series(sums, dtype=object)
+    by_sum = checksums.groupby(checksums, sort=False)
+    same = [pair for _, files in by_sum for pair in combinations(sorted(files.index), 2) if apart(pair)]
     candidates = [pair for pair in _neighbours(waves) if apart(pair) and sums[pair[0]] != sums[pair[1]]]
     bar = tqdm(candidates, desc="waveforms", unit="pair", leave=False, disable=None)
     return same, [pair for pair in bar if correlation(waves[pair[0]], waves[pair[1]]) >= SAME_RECORDING]

@@ -16,31 +16,27 @@ FOLDS = 5  # where none are published
 VALIDATION_EVERY = 5  # where only one speaker is left to train on: every fifth of that speaker's texts
 
 
-def _numbers(codes: str) -> list[tuple[str, ...]]:
+def _folds(codes: str) -> list[tuple[str, ...]]:
     return [tuple(fold.split()) for fold in codes.split("|")]
 
 
 def _cremad_folds() -> list[tuple[str, ...]]:
     """The published test speakers, then the others dealt by sex and number into five."""
-    (test,) = _numbers("1048 1069 1071 1074 1076 1077 1078 1079 1082 1083 1084 1086 1087 1088 1089 1090 1091")
+    (test,) = _folds("1048 1069 1071 1074 1076 1077 1078 1079 1082 1083 1084 1086 1087 1088 1089 1090 1091")
     sexes = CORPORA["cremad"].speakers
     rest = sorted(set(sexes) - set(test), key=lambda actor: (sexes[actor], actor))
     return [test, *(tuple(rest[deal::5]) for deal in range(5))]
 
 
-def _one_each(corpus: str) -> list[tuple[str, ...]]:
-    return [(speaker,) for speaker in CORPORA[corpus].speakers]
-
-
 # corpus -> folds of speaker codes. RAVDESS as in EmoBox (Ma et al. 2024), 6 x 4 actors; CREMA-D's fold 0 as
 # in audEERING's release 1.1.0, which holds these 17 speakers out; elsewhere one speaker is left out.
 STANDARD_FOLDS: Mapping[str, list[tuple[str, ...]]] = MappingProxyType({
-    "ravdess": _numbers("01 11 20 21|04 10 12 14|08 09 19 23|03 05 07 24|02 15 16 18|06 13 17 22"),
+    "ravdess": _folds("01 11 20 21|04 10 12 14|08 09 19 23|03 05 07 24|02 15 16 18|06 13 17 22"),
     "cremad": _cremad_folds(),
-    "tess": _one_each("tess"),
-    "savee": _numbers("JE|KL|DC|JK"),
-    "emodb": _one_each("emodb"),
-    "emovo": _one_each("emovo"),
+    "tess": _folds("OAF|YAF"),
+    "savee": _folds("JE|KL|DC|JK"),
+    "emodb": _folds("03|08|09|10|11|12|13|14|15|16"),
+    "emovo": _folds("f1|f2|f3|m1|m2|m3"),
 })  # fmt: skip
 
 

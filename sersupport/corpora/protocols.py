@@ -27,6 +27,13 @@ TEST_TEXTS = 3  # every third text of a kind is kept for the test where texts ar
 TEXT_DRAWS = 40  # until every part has every class
 
 
+def checked(protocol: str) -> str:
+    """The protocol, a key of :data:`KEPT_APART`; UserError for any other."""
+    if protocol not in KEPT_APART:
+        raise UserError(f"no protocol {protocol!r}; there are: {', '.join(KEPT_APART)}")
+    return protocol
+
+
 def assign(
     utterances: pd.DataFrame, protocol: str, variants: Sequence[str], fold: int = 0, seed: int = 0
 ) -> pd.DataFrame:
@@ -68,8 +75,7 @@ def assign(
     UserError
         An unknown protocol, or what :func:`speaker_disjoint` refuses, or a corpus of too few texts.
     """
-    if protocol not in KEPT_APART:
-        raise UserError(f"no protocol {protocol!r}; there are: {', '.join(KEPT_APART)}")
+    checked(protocol)
     table = utterances.set_index("id", drop=False)
     strict = speaker_disjoint(utterances, fold)
     rows = pd.DataFrame({
@@ -87,17 +93,14 @@ def assign(
     elif "sha256" in table:
         unit = unit.map(table["sha256"])
     of_row = table.loc[rows["utterance"]]
-    rows["split"] = _drawn(unit, of_row["corpus"], of_row["emotion"], strict, table["corpus"], seed)
+    rows["split"] = _drawn(unit, of_row, strict, table["corpus"], seed)
     return rows
 
 
-def _drawn(
-    unit: pd.Series, corpus: pd.Series, emotion: pd.Series, strict: pd.Series, corpora: pd.Series, seed: int
-) -> np.ndarray:
+def _drawn(unit: pd.Series, of_row: pd.DataFrame, strict: pd.Series, corpora: pd.Series, seed: int) -> np.ndarray:
     """Parts of rows: units drawn within each corpus and emotion, in the proportions of a given split."""
     shares = strict.groupby(corpora).value_counts(normalize=True).unstack().reindex(columns=PARTS).fillna(0)
-    units = pd.DataFrame({"unit": unit.to_numpy(), "corpus": corpus.to_numpy(), "emotion": emotion.to_numpy()})
-    units = units.drop_duplicates("unit")
+    units = of_row[["corpus", "emotion"]].assign(unit=unit.to_numpy()).drop_duplicates("unit")
     part_of: dict[str, str] = {}
 
     def deal(dealt: pd.Series, share: pd.Series) -> None:
@@ -214,14 +217,10 @@ def write(assignment: pd.DataFrame, utterances: pd.DataFrame, protocol: str, pat
 
     Columns file (below the corpus's folder), split, speaker, text, utterance, variant, corpus, protocol.
     """
-    top = utterances.groupby("corpus")["path"].transform(
-        lambda paths: os.path.commonpath([os.path.dirname(p) for p in paths])
-    )
+    top = utterances.groupby("corpus")["path"].transform(lambda own: os.path.commonpath([*map(os.path.dirname, own)]))
     files = [Path(file).relative_to(folder).as_posix() for file, folder in zip(utterances["path"], top, strict=True)]
-    known = utterances.assign(file=files)[["id", "file", "speaker", "text", "corpus"]].rename(
-        columns={"id": "utterance"}
-    )
-    table = assignment.merge(known, on="utterance").assign(protocol=protocol)
+    known = utterances.assign(file=files, protocol=protocol).rename(columns={"id": "utterance"})
+    table = assignment.merge(known, on="utterance")
     columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol"]
     with whole(Path(path)) as temporary:
         table[columns].to_csv(temporary, index=False)
@@ -246,8 +245,7 @@ def assert_disjoint(
     UserError
         Naming what is shared, an utterance without a part, or the parts that do not exist or are empty.
     """
-    if protocol not in KEPT_APART:
-        raise UserError(f"no protocol {protocol!r}; there are: {', '.join(KEPT_APART)}")
+    columns = KEPT_APART[checked(protocol)]
     table = utterances.set_index("id").assign(utterance=lambda frame: frame.index)
     if isinstance(split, pd.Series):
         if missing := sorted(set(table.index) - set(split.index)):
@@ -259,7 +257,7 @@ def assert_disjoint(
     if unknown := sorted(set(split["utterance"]) - set(table.index)):
         raise UserError(f"split: {len(unknown)} utterances are not in the table, first {unknown[0]}")
     rows, in_test = table.loc[split["utterance"]], (split["split"] == "test").to_numpy()
-    for column in KEPT_APART[protocol]:
+    for column in columns:
         own = rows[column] if column != "text" else rows["corpus"] + ": " + rows["text"]
         if shared := sorted(set(own[in_test]) & set(own[~in_test])):
             listed = ", ".join(shared[:10])

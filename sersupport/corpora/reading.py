@@ -149,18 +149,14 @@ def read_all(
         No such folder, none of the corpora in it, or one of them present twice or unusable.
     """
     folders = located(data_dir, names)
-    tables, presence = [], []
+    tables = {name: read(name, folder) for name, folder in folders.items()}
+    utterances, skipped = (pd.concat(parts, ignore_index=True) for parts in zip(*tables.values(), strict=True))
+    presence = []
     for name in names:
-        folder = folders.get(name)
-        row = {"corpus": name, "title": corpus(name).title, "present": folder is not None, "folder": str(folder or "")}
-        if folder is None:
-            presence.append(row | {"utterances": 0, "speakers": 0, "skipped": 0})
-            continue
-        utterances, skipped = read(name, folder)
-        tables.append((utterances, skipped))
-        counts = {"utterances": len(utterances), "speakers": utterances["speaker"].nunique()}
-        presence.append(row | counts | {"skipped": len(skipped)})
-    utterances, skipped = (pd.concat(parts, ignore_index=True) for parts in zip(*tables, strict=True))
+        own, left_out = tables.get(name, (utterances[:0], skipped[:0]))
+        counts = {"utterances": len(own), "speakers": own["speaker"].nunique(), "skipped": len(left_out)}
+        where = {"present": name in folders, "folder": str(folders.get(name, ""))}
+        presence.append({"corpus": name, "title": corpus(name).title, **where, **counts})
     return utterances, skipped, pd.DataFrame(presence)
 
 

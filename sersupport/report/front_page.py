@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[str
         "\n".join(f"- [{chapter['title']}]({chapter['name']}.ipynb): {chapter['question']}" for chapter in chapters),
         "## This run",
         _raw(_costs(record["notebooks"], {chapter["name"]: chapter["title"] for chapter in chapters})),
-        _raw(_folded("Parameters", parameters) + _folded("Provenance", record["provenance"])),
+        _raw(_folded("Parameters", _pairs(parameters)) + _folded("Provenance", _pairs(record["provenance"]))),
         "```{toctree}\n:hidden:\n:maxdepth: 1\n\n" + "\n".join(contents) + "\n```",
     ]
     return "\n\n".join(parts) + "\n"
@@ -113,40 +114,36 @@ def _ledger(path: Path) -> str:
     parts = ["<h2>The claims, one by one</h2>"]
     table = pd.read_parquet(path)
     for verdict in VERDICTS:
-        rows = table[table["verdict"] == verdict]
-        body = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(str(row[name]))}</td>" for name in LEDGER_COLUMNS) + "</tr>"
-            for _, row in rows.iterrows()
-        )
-        head = "".join(f'<th scope="col">{name}</th>' for name in LEDGER_COLUMNS)
-        summary = f"{html.escape(verdict)}: {len(rows)}"
-        parts.append(
-            f'<details class="ser-details"><summary>{summary}</summary><div class="ser-table">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div></details>"
-        )
+        rows = table.loc[table["verdict"] == verdict, list(LEDGER_COLUMNS)]
+        body = _table(LEDGER_COLUMNS, rows.itertuples(index=False))
+        parts.append(_folded(f"{html.escape(verdict)}: {len(rows)}", body))
     return "\n".join(parts)
 
 
 def _costs(notebooks: dict[str, Any], titles: dict[str, str]) -> str:
-    cells = [(titles[name], f"{cost['seconds']:.0f}", f"{cost['peak_gib']:.2f}") for name, cost in notebooks.items()]
-    total_s = sum(cost["seconds"] for cost in notebooks.values())
-    peak_gib = max(cost["peak_gib"] for cost in notebooks.values())
-    cells.append(("All", f"{total_s:.0f}", f"{peak_gib:.2f}"))
-    rows = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in cells)
-    head = "".join(f'<th scope="col">{name}</th>' for name in ("Chapter", "Time [s]", "Peak memory [GiB]"))
-    return (
-        '<div class="ser-table"><table><caption>Time and peak memory of each chapter when it last ran.</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>"
-    )
+    costs = [(titles[name], cost["seconds"], cost["peak_gib"]) for name, cost in notebooks.items()]
+    costs.append(("All", sum(cost[1] for cost in costs), max(cost[2] for cost in costs)))
+    cells = [(title, f"{seconds:.0f}", f"{peak_gib:.2f}") for title, seconds, peak_gib in costs]
+    caption = "<caption>Time and peak memory of each chapter when it last ran.</caption>"
+    return _table(("Chapter", "Time [s]", "Peak memory [GiB]"), cells, caption)
 
 
-def _folded(title: str, values: dict[str, Any]) -> str:
+def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], caption: str = "") -> str:
+    head = "".join(f'<th scope="col">{name}</th>' for name in columns)
+    cells = ("".join(f"<td>{html.escape(str(cell))}</td>" for cell in row) for row in rows)
+    body = "".join(f"<tr>{row}</tr>" for row in cells)
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return f'<div class="ser-table">{table}</div>'
+
+
+def _pairs(values: dict[str, Any]) -> str:
     rows = "".join(
         f'<tr><th scope="row">{html.escape(name)}</th>'
         f"<td>{html.escape(value if isinstance(value, str) else json.dumps(value))}</td></tr>"
         for name, value in values.items()
     )
-    return (
-        f'<details class="ser-details"><summary>{title}</summary>'
-        f'<div class="ser-table"><table><tbody>{rows}</tbody></table></div></details>'
-    )
+    return f'<div class="ser-table"><table><tbody>{rows}</tbody></table></div>'
+
+
+def _folded(summary: str, body: str) -> str:
+    return f'<details class="ser-details"><summary>{summary}</summary>{body}</details>'

@@ -6,8 +6,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from papermill.iorw import write_ipynb
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
-from sersupport.report.paths import each_text
+from sersupport.report.paths import Change, each_text
 
 CELL_TIMEOUT_S = 2 * 3600
 SAMPLING_HZ = 5.0
@@ -38,55 +38,22 @@ class RunFailed(click.ClickException):
     """A run that cannot go on: a notebook failed, or the folder is in use; the message is one line."""
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What a notebook took.
+@contextmanager
+def _metered() -> Iterator[list[int]]:
+    """Sample the resident memory of everything that this process has started: a list of sums over processes, bytes."""
+    sums, done, driver = [0], threading.Event(), psutil.Process()
 
-    Attributes
-    ----------
-    seconds : float
-        Wall time, the kernel's start included.
-    peak_gib : float
-        Highest resident set size of the kernel and all its children together, sampled at 5 Hz.
-    """
+    def sample() -> None:
+        while not done.wait(1 / SAMPLING_HZ):
+            sums.append(sum(map(_resident_bytes, driver.children(recursive=True))))
 
-    seconds: float
-    peak_gib: float
-
-
-class MemoryMeter(threading.Thread):
-    """Sample the resident memory of everything that this process has started; a context manager.
-
-    Parameters
-    ----------
-    rate_hz : float
-        Samples a second.
-
-    Attributes
-    ----------
-    peak_bytes : int
-        Highest sum over the processes so far.
-    """
-
-    def __init__(self, rate_hz: float = SAMPLING_HZ) -> None:
-        super().__init__(daemon=True)
-        self.peak_bytes = 0
-        self._period_s = 1 / rate_hz
-        self._done = threading.Event()
-
-    def __enter__(self) -> MemoryMeter:
-        self.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._done.set()
-        self.join()
-
-    def run(self) -> None:
-        """Sample until the context ends."""
-        driver = psutil.Process()
-        while not self._done.wait(self._period_s):
-            self.peak_bytes = max(self.peak_bytes, sum(map(_resident_bytes, driver.children(recursive=True))))
+    meter = threading.Thread(target=sample, daemon=True)
+    meter.start()
+    try:
+        yield sums
+    finally:
+        done.set()
+        meter.join()
 
 
 def _resident_bytes(process: psutil.Process) -> int:
@@ -98,12 +65,11 @@ def _resident_bytes(process: psutil.Process) -> int:
 
 def _kernel_manager_class(log: Path) -> type[AsyncKernelManager]:
     """Kernels of this very interpreter, whatever kernelspecs the user has, that write to ``log``, not the terminal."""
-    # the bar over cells is enough; bars within cells would end up in the outputs
-    environment = {name: value for name, value in os.environ.items() if name != "SERSUPPORT_RUN_DIR"}
-    environment["TQDM_DISABLE"] = "1"
     # glibc gives large tensors back to the system after use; fetching them again, page by page, costs a third of a step
-    for name in ("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"):
-        environment.setdefault(name, str(2**32))
+    malloc = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
+    # the bar over cells is enough; bars within cells would end up in the outputs
+    environment = malloc | os.environ | {"TQDM_DISABLE": "1"}
+    environment.pop("SERSUPPORT_RUN_DIR", None)
 
     class QuietKernelManager(AsyncKernelManager):
         @property
@@ -134,14 +100,8 @@ def declared_parameters(notebook: Path) -> list[str]:
 
 
 def execute(
-    notebook: Path,
-    output: Path,
-    parameters: dict[str, Any],
-    root: Path,
-    log: Path,
-    hide: Callable[[str], str],
-    progress: bool,
-) -> Cost:
+    notebook: Path, output: Path, parameters: dict[str, Any], root: Path, log: Path, hide: Change, progress: bool
+) -> dict[str, float]:
     """Run a notebook from its first cell to its last.
 
     The output appears under its name only once it is whole; one that failed is kept as ``<name>.failed.ipynb``.
@@ -163,8 +123,9 @@ def execute(
 
     Returns
     -------
-    Cost
-        Wall time and peak memory.
+    dict
+        What it took: ``seconds``, wall time, the kernel's start included; ``peak_gib``, the highest resident set size
+        of the kernel and all its children together, sampled at 5 Hz.
 
     Raises
     ------
@@ -176,7 +137,7 @@ def execute(
     started = time.perf_counter()
     bar = {"desc": name, "leave": False, "bar_format": "{desc} {bar:24} {n_fmt}/{total_fmt} cells, {elapsed}"}
     try:
-        with MemoryMeter() as meter:
+        with _metered() as sums_bytes:
             papermill.execute_notebook(
                 str(notebook),
                 str(partial),
@@ -190,18 +151,18 @@ def execute(
                 shutdown_kernel="immediate",
             )
     except PapermillExecutionError as error:
-        _keep(partial, failed, hide)
-        raise RunFailed(f"{name}: {_cause(error, injected=bool(parameters))} (see {failed})") from None
+        why = f"{_cause(error, injected=bool(parameters))} (see {failed})"
     except CellTimeoutError:
-        _keep(partial, failed, hide)
-        raise RunFailed(f"{name}: a cell ran longer than {CELL_TIMEOUT_S} s; see {failed}") from None
+        why = f"a cell ran longer than {CELL_TIMEOUT_S} s; see {failed}"
     except RuntimeError as error:  # nbclient's DeadKernelError, jupyter_client's when it does not start
-        _keep(partial, failed, hide)
-        raise RunFailed(f"{name}: {error}, out of memory perhaps; see {failed} and {log}") from None
-    seconds = time.perf_counter() - started
-    failed.unlink(missing_ok=True)
-    _keep(partial, output, hide)
-    return Cost(round(seconds, 1), round(meter.peak_bytes / 2**30, 2))
+        why = f"{error}, out of memory perhaps; see {failed} and {log}"
+    else:
+        seconds = time.perf_counter() - started
+        failed.unlink(missing_ok=True)
+        _keep(partial, output, hide)
+        return {"seconds": round(seconds, 1), "peak_gib": round(max(sums_bytes) / 2**30, 2)}
+    _keep(partial, failed, hide)
+    raise RunFailed(f"{name}: {why}")
 
 
 def _cause(error: PapermillExecutionError, injected: bool) -> str:
@@ -216,7 +177,7 @@ def _user_errors(kind: type) -> set[str]:
     return {kind.__name__}.union(*(_user_errors(child) for child in kind.__subclasses__()))
 
 
-def _keep(partial: Path, kept: Path, hide: Callable[[str], str]) -> None:
+def _keep(partial: Path, kept: Path, hide: Change) -> None:
     """Give an executed notebook its name, without this machine's paths."""
     node = nbformat.read(partial, as_version=4)
     for key in ("input_path", "output_path"):
@@ -225,7 +186,7 @@ def _keep(partial: Path, kept: Path, hide: Callable[[str], str]) -> None:
     partial.replace(kept)
 
 
-def renew_prose(source: Path, executed: Path, hide: Callable[[str], str]) -> None:
+def renew_prose(source: Path, executed: Path, hide: Change) -> None:
     """Give an executed notebook the prose that its source has now.
 
     Parameters

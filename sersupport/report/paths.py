@@ -10,8 +10,10 @@ from typing import Any
 
 from sersupport.run.parameters import EMBEDDED, Parameters, named_encoders
 
+Change = Callable[[str], str]  # of a text
 
-def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
+
+def path_hider(root: Path, parameters: Parameters) -> Change:
     """A function that takes this machine's paths out of a text.
 
     The project becomes ``.``, the home folder ``~``, a folder of corpora, of the run or of an encoder outside the
@@ -34,7 +36,7 @@ def path_hider(root: Path, parameters: Parameters) -> Callable[[str], str]:
     return lambda text: pattern.sub(lambda match: match[1] + names[match[2]], text)
 
 
-def each_text(value: Any, change: Callable[[str], str]) -> Any:
+def each_text(value: Any, change: Change) -> Any:
     """A JSON value with every string in it changed, keys too.
 
     Examples

@@ -1,8 +1,10 @@
-"""A run's folder: its record, its lock, and digests of what lies in it."""
+"""A run's folder: its record, where its numbers come from, its lock, and digests of what lies in it."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import re
 import shutil
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
-from sersupport.core.keys import files_digest
+from sersupport.core.keys import files_digest, library_versions
 from sersupport.report.papermill import RunFailed
 from sersupport.run.parameters import project_root
 
@@ -25,6 +27,12 @@ _IS_LEFT = re.compile(r"\.|__pycache__$").match  # JupyterLab's checkpoints, byt
 def package_root() -> Path:
     """The project that this package was installed from, editable."""
     return project_root(Path(__file__).parent)
+
+
+def provenance() -> dict[str, str]:
+    """Versions and machine that a run's figures depend on; no host name, user name or path."""
+    machine = f"{platform.machine()}, {os.cpu_count()} cores"
+    return {"python": platform.python_version(), "machine": machine, **library_versions()}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

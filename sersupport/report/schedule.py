@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -15,11 +15,10 @@ from sersupport.core.keys import PACKAGE, digest, file_digest, files_digest
 from sersupport.corpora.reading import audio_files
 from sersupport.recipes.bank import noise_files
 from sersupport.report.papermill import declared_parameters
-from sersupport.report.record import folder_digest
-from sersupport.run.artefacts import MADE, files
+from sersupport.report.record import folder_digest, provenance
+from sersupport.run.artefacts import files
 from sersupport.run.chapters import CHAPTERS, CORPORA, ENCODERS, NOISE, Chapter
 from sersupport.run.parameters import EMBEDDED, Parameters, local_encoder, named_encoders
-from sersupport.run.provenance import provenance
 
 SHOWS = ("report", "cli.py")  # of the package: what runs and shows notebooks, on which no result depends
 
@@ -48,11 +47,6 @@ class Step:
     chapter: Chapter
     code: str
     prose: str
-
-    def artefact_files(self, artefacts: Path, name: str) -> list[Path]:
-        """The files of one of its artefacts, none if it is not there."""
-        found = files(artefacts, f"{self.name}/{name}")
-        return found if found and not found[0].name.endswith(MADE) else []
 
 
 def schedule(parameters: Parameters, notebooks: Path, chapters: Mapping[str, Chapter] = CHAPTERS) -> list[Step]:
@@ -129,17 +123,17 @@ class Keys:
 
     @cached_property
     def _corpora(self) -> str:
-        if self._parameters.data_dir == EMBEDDED:
-            return EMBEDDED
-        folder = self._root / self._parameters.data_dir
-        return stamps(audio_files(folder, self._parameters.corpora), folder)
+        return self._recorded("", lambda folder: audio_files(folder, self._parameters.corpora))
 
     @cached_property
     def _noises(self) -> str:
+        return self._recorded("noise", noise_files)
+
+    def _recorded(self, below: str, find: Callable[[Path], list[Path]]) -> str:
         if self._parameters.data_dir == EMBEDDED:
             return EMBEDDED
-        folder = self._root / self._parameters.data_dir / "noise"
-        return stamps(noise_files(folder), folder)
+        folder = self._root / self._parameters.data_dir / below
+        return stamps(find(folder), folder)
 
     def _encoders(self, step: Step) -> list[str]:
         folders = (local_encoder(name, self._root, self._parameters.data_dir) for name in named_encoders(step.values))

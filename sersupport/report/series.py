@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,11 @@ from sersupport.core.keys import digest, file_digest
 from sersupport.report import preflight
 from sersupport.report.papermill import RunFailed, execute, renew_prose
 from sersupport.report.paths import each_text, path_hider
-from sersupport.report.record import folder_digest, locked, package_root, read_record, write_record
+from sersupport.report.record import folder_digest, locked, package_root, provenance, read_record, write_record
 from sersupport.report.schedule import Keys, Step, is_fresh, schedule
-from sersupport.run.artefacts import files
+from sersupport.run.artefacts import files, is_there
 from sersupport.run.chapters import CHAPTERS, Chapter
 from sersupport.run.parameters import EMBEDDED, Parameters, parse_yaml, read_profile, validated
-from sersupport.run.provenance import provenance
 
 
 def effective_parameters(
@@ -111,9 +109,8 @@ def run_series(
     if not record and (folder / "html").exists():
         raise UserError(f"{folder} holds an html folder that no report made: name another folder with --out")
     done = record.get("notebooks", {})
-    if not all(
-        is_fresh(done.get(step.name), keys.key(step, folder / "artefacts"), folder, step.name) for step in steps
-    ):
+    fresh = (is_fresh(done.get(step.name), keys.key(step, folder / "artefacts"), folder, step.name) for step in steps)
+    if not all(fresh):
         preflight.check(parameters, root, {source for step in steps for source in step.chapter.sources}, echo)
     with locked(folder):
         return _Work(parameters, root, notebooks, folder, echo).through(steps, keys)
@@ -166,19 +163,19 @@ class _Work:
         for needed in (log.parent, executed.parent):
             needed.mkdir(exist_ok=True)
         cost = execute(step.source, executed, step.values, self.root, log, self.hide, sys.stderr.isatty())
-        if lacking := [name for name in step.chapter.writes if not step.artefact_files(artefacts, name)]:
+        if lacking := [name for name in step.chapter.writes if not is_there(artefacts, f"{step.name}/{name}")]:
             raise RunFailed(f"{step.name}: has run without writing {lacking[0]!r}, which its chapter is said to write")
         self.record["provenance"] = provenance()
         self.record["notebooks"][step.name] = {
             "key": key,
-            **asdict(cost),
+            **cost,
             "artefacts": folder_digest(artefacts / step.name),
             "executed": file_digest(executed),
             "prose": step.prose,
         }
         write_record(self.folder, self.record)
         self.ran.add(step.name)
-        self.echo(f"{step.name}: {cost.seconds:.1f} s")
+        self.echo(f"{step.name}: {cost['seconds']:.1f} s")
 
     def _site(self) -> Path:
         """Front page of the site, built if anything that it shows changed, or any of its pages."""
@@ -198,16 +195,10 @@ class _Work:
 
 
 def _summary(done: Mapping[str, Any], ran: set[str], site_s: float) -> list[str]:
-    rows = [
-        (name, f"{cost['seconds']:.1f}" if name in ran else "unchanged", f"{cost['peak_gib']:.2f}")
-        for name, cost in done.items()
-    ]
+    rows = [("notebook", "seconds", "peak GiB")]
+    for name, cost in done.items():
+        rows.append((name, f"{cost['seconds']:.1f}" if name in ran else "unchanged", f"{cost['peak_gib']:.2f}"))
     total_s = site_s + sum(done[name]["seconds"] for name in ran)
     peak = max((cost["peak_gib"] for cost in done.values()), default=0.0)
-    rows = [
-        ("notebook", "seconds", "peak GiB"),
-        *rows,
-        ("site", f"{site_s:.1f}", ""),
-        ("all", f"{total_s:.1f}", f"{peak:.2f}"),
-    ]
+    rows += [("site", f"{site_s:.1f}", ""), ("all", f"{total_s:.1f}", f"{peak:.2f}")]
     return [f"{name:<16}{seconds:>10}{gib:>10}".rstrip() for name, seconds, gib in rows]

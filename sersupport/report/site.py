@@ -75,7 +75,9 @@ def build_site(run_folder: Path, bibliography: Path | None = None, strict: bool 
             if strict:
                 raise UserError(f"site: {line}")
             logger.warning("site: %s", line)
-        _drop_needless(output)
+        for pattern in (".buildinfo", "objects.inv", "**/*.map", "**/*.LICENSE.txt.gz"):  # nothing for a reader
+            for path in output.glob(pattern):
+                path.unlink()
         replace_folder(output, run_folder / "html")
     return run_folder / "html" / "index.html"
 
@@ -138,43 +140,24 @@ def _question(prose: str) -> str:
 
 
 def _configuration(parameters: dict[str, Any], has_references: bool) -> dict[str, Any]:
-    theme: dict[str, Any] = {"navigation_with_keys": True, "top_of_page_buttons": []}
-    if parameters["data_dir"] == EMBEDDED:
-        theme["announcement"] = html.escape(SYNTHETIC)  # on every page
-    extensions = ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton"]
-    citations: dict[str, Any] = {}
-    if has_references:
-        extensions.append("sphinxcontrib.bibtex")
-        citations = {"bibtex_bibfiles": ["references.bib"], "bibtex_reference_style": "author_year"}
+    said = {"announcement": html.escape(SYNTHETIC)} if parameters["data_dir"] == EMBEDDED else {}  # on every page
+    bibtex = ["sphinxcontrib.bibtex"] if has_references else []
+    citations = {"bibtex_bibfiles": ["references.bib"], "bibtex_reference_style": "author_year"} if bibtex else {}
     return {
-        "project": TITLE,
-        "author": "",
-        "copyright": "",
-        "html_title": TITLE,
-        "language": "en",
-        "extensions": extensions,
-        "exclude_patterns": ["static"],
+        "project": TITLE, "html_title": TITLE, "author": "", "copyright": "", "language": "en",
+        "extensions": ["myst_nb", "sphinx.ext.mathjax", "sphinx_copybutton", *bibtex], "exclude_patterns": ["static"],
         "myst_enable_extensions": ["amsmath", "attrs_inline", "colon_fence", "deflist", "dollarmath"],
-        "nb_execution_mode": "off",
-        "nb_merge_streams": True,
-        "nb_output_stderr": "remove",
+        "nb_execution_mode": "off", "nb_merge_streams": True, "nb_output_stderr": "remove",
         "nb_render_markdown_format": "myst",
         "html_theme": "furo",
-        "html_theme_options": theme,
-        "html_static_path": ["static"],
-        "html_css_files": ["site.css"],
-        "mathjax_path": MATHJAX,
+        "html_theme_options": {"navigation_with_keys": True, "top_of_page_buttons": [], **said},
+        "html_static_path": ["static"], "html_css_files": ["site.css"], "mathjax_path": MATHJAX,
         # the page says where it comes from; a search summary would fetch() pages, which file:// forbids
-        "html_show_search_summary": False,
-        "html_show_sphinx": False,
-        "html_show_copyright": False,
-        "html_copy_source": False,
-        "html_use_index": False,
-        "html_domain_indices": False,
-        "html_permalinks_icon": "#",
-        "copybutton_exclude": ".linenos, .gp, .go",
+        "html_show_search_summary": False, "html_show_sphinx": False, "html_show_copyright": False,
+        "html_copy_source": False, "html_use_index": False, "html_domain_indices": False,
+        "html_permalinks_icon": "#", "copybutton_exclude": ".linenos, .gp, .go",
         **citations,
-    }
+    }  # fmt: skip
 
 
 def _sphinx(source: Path, output: Path, parameters: dict[str, Any], has_references: bool) -> list[str]:
@@ -197,10 +180,3 @@ def _sphinx(source: Path, output: Path, parameters: dict[str, Any], has_referenc
         ).build(force_all=True)
     plain = re.sub(r"\x1b\[[\d;]*m", "", warnings.getvalue()).replace(f"{source}/", "")
     return [line for line in plain.splitlines() if line.strip()]
-
-
-def _drop_needless(site: Path) -> None:
-    """Remove what a reader does not need."""
-    for pattern in (".buildinfo", "objects.inv", "**/*.map", "**/*.LICENSE.txt.gz"):
-        for path in site.glob(pattern):
-            path.unlink()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +23,7 @@ def _from_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-_READERS: Mapping[str, Callable[[Path], Any]] = {
-    ".parquet": pd.read_parquet,
-    ".safetensors": load_file,
-    ".json": _from_json,
-}
+_READERS = {".parquet": pd.read_parquet, ".safetensors": load_file, ".json": _from_json}
 
 
 class Missing(UserError):
@@ -47,6 +43,11 @@ def files(folder: Path, artefact: str) -> list[Path]:
     path = folder / artefact
     candidates = (path.with_name(path.name + suffix) for suffix in (*_READERS, MADE))
     return [candidate for candidate in candidates if candidate.is_file()]
+
+
+def is_there(folder: Path, artefact: str) -> bool:
+    """Whether an artefact's value is there; what made it alone is no artefact."""
+    return any(not path.name.endswith(MADE) for path in files(folder, artefact))
 
 
 class Artefacts:
@@ -119,11 +120,11 @@ class Artefacts:
             has loaded has, too.
         """
         notebook = artefact.partition("/")[0]
-        found = files(self.folder, artefact)
-        if not found or found[0].name.endswith(MADE):
+        if not is_there(self.folder, artefact):
             raise Missing(f"{artefact} is not in {self.folder.parent}: run notebook {notebook} first")
+        path = files(self.folder, artefact)[0]
         try:
-            value = _READERS[found[0].suffix](found[0])
+            value = _READERS[path.suffix](path)
             made = dict(_from_json(self.folder / f"{artefact}{MADE}")["parameters"])
         except (OSError, ValueError, LookupError, TypeError, SafetensorError):
             raise UserError(

@@ -39,7 +39,8 @@ def interval_plot(
     Parameters
     ----------
     scores : pandas.DataFrame
-        One row a point. Categories, series and panels stand in the order in which they appear.
+        One row a point. Categories and panels stand in the order in which they appear, series in that of their names,
+        so that one keeps its colour from figure to figure.
     category, series : str
         Columns: what the places are, and what the colours are.
     panel : str, optional
@@ -67,7 +68,7 @@ def interval_plot(
         With a legend below.
     """
     panels = [(title, scores)] if panel is None else list(scores.groupby(panel, sort=False))
-    names, kinds = list(scores[category].unique()), list(scores[series].unique())
+    names, kinds = list(scores[category].unique()), sorted(scores[series].unique())
     size = (8.0, 1.6 + 0.45 * len(names)) if sideways else (8.0 if panel is None else 10.0, 3.9)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, (above, part) in zip(axes.flat, panels, strict=True):
@@ -83,7 +84,7 @@ def interval_plot(
     if sideways:
         first.set_yticks(range(len(names)), shown)
         first.set_ylim(len(names) - 0.5, -0.5)
-        figure.supxlabel(axis, fontsize=10)
+        first.set_xlabel(axis)
     else:
         first.set_xticks(range(len(names)), shown)
         first.set(xlim=(-0.5, len(names) - 0.5), ylabel=axis)

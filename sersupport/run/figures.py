@@ -22,13 +22,9 @@ from sersupport.corpora.convention import EMOTIONS
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F", "#B59F00")
 # how numbers are written under the titles that several tables share; three decimals where nothing is said
 FORMATS = {
-    "accuracy (%)": ".1f",
-    "accuracy (%), paper": ".2f",
-    "f1, paper": ".4f",
-    "λ": ".2f",
-    "speakers": ".0f",
+    "accuracy (%)": ".1f", "accuracy (%), paper": ".2f", "f1, paper": ".4f", "λ": ".2f", "speakers": ".0f",
     "utterances": ".0f",
-}
+}  # fmt: skip
 EMOTION_COLOURS = dict(zip(EMOTIONS, PALETTE, strict=False))
 _ROWS = dict(zip("ABCD", PALETTE, strict=False))
 
@@ -36,22 +32,11 @@ _ROWS = dict(zip("ABCD", PALETTE, strict=False))
 def set_style() -> None:
     """Make the report's style matplotlib's default."""
     sns.set_theme(context="notebook", style="whitegrid", palette=list(PALETTE))
-    mpl.rcParams.update(
-        {
-            "figure.dpi": 100,
-            "savefig.dpi": 130,
-            "figure.figsize": (7.0, 3.8),
-            "axes.titlesize": 11,
-            "axes.labelsize": 10,
-            "xtick.labelsize": 9,
-            "ytick.labelsize": 9,
-            "legend.fontsize": 9,
-            "legend.frameon": False,
-            "figure.constrained_layout.use": True,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-        }
-    )
+    mpl.rcParams.update({
+        "figure.dpi": 100, "savefig.dpi": 130, "figure.figsize": (7.0, 3.8), "figure.constrained_layout.use": True,
+        "axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9, "legend.fontsize": 9,
+        "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
+    })  # fmt: skip
 
 
 def system_colours(names: Iterable[str]) -> dict[str, str]:

@@ -129,20 +129,11 @@ def bench(run: Run, source: Renderer) -> Bench:
 def setup(run: Run) -> Setup:
     """How the rows of this run are built and trained."""
     return Setup(
-        descriptors=descriptors(run),
-        clip_samples=clip_samples(run),
-        encoder=encoder(run),
-        encoder_name=run.p.encoder,
-        frozen=run.p.encoder_frozen,
-        width=run.p.cnn_width,
-        epochs=run.p.epochs,
-        batch_size=run.p.batch_size,
-        learning_rate=run.p.learning_rate,
-        weight_decay=run.p.weight_decay,
-        warmup_fraction=run.p.warmup_fraction,
-        fold=run.p.fold,
-        seeds=(run.p.seed,),
-    )
+        descriptors=descriptors(run), clip_samples=clip_samples(run), encoder=encoder(run), encoder_name=run.p.encoder,
+        frozen=run.p.encoder_frozen, width=run.p.cnn_width, epochs=run.p.epochs, batch_size=run.p.batch_size,
+        learning_rate=run.p.learning_rate, weight_decay=run.p.weight_decay, warmup_fraction=run.p.warmup_fraction,
+        fold=run.p.fold, seeds=(run.p.seed,),
+    )  # fmt: skip
 
 
 def study_setup(run: Run) -> Setup:
@@ -157,13 +148,8 @@ def trained_rows(run: Run) -> dict[str, Trained]:
 
 def plan(run: Run) -> Plan:
     """How this run's student is taught."""
-    budget = replace(
-        BUDGET,
-        steps=run.p.lesson_steps,
-        evaluate_every=max(1, run.p.lesson_steps // 40),
-        batch_size=run.p.lesson_batch_size,
-        learning_rate=run.p.lesson_learning_rate,
-    )
+    steps, batch, rate = run.p.lesson_steps, run.p.lesson_batch_size, run.p.lesson_learning_rate
+    budget = replace(BUDGET, steps=steps, evaluate_every=max(1, steps // 40), batch_size=batch, learning_rate=rate)
     shape = Shape(run.p.student_channels, run.p.student_hidden, run.p.student_layers)
     layers, speeds = tuple(run.p.teacher_layers), tuple(run.p.lesson_speeds)
     return Plan(shape=shape, budget=budget, seed=run.p.seed, layers=layers, speeds=speeds)

@@ -47,37 +47,22 @@ Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
 Ratios = Annotated[list[Decibels], Field(min_length=2), AfterValidator(_rising)]
 Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
 Layers = Annotated[list[int], Field(min_length=1)]
+Speeds = Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1), AfterValidator(_rising)]
 Lesson = Literal[
-    "half the width",
-    "half the depth",
-    "twice the depth",
-    "half the channels",
-    "last layer as target",
-    "clean input",
-    "noise only",
-    "one speed",
-    "half the steps",
-    "twice the steps",
-]
+    "half the width", "half the depth", "twice the depth", "half the channels", "last layer as target", "clean input",
+    "noise only", "one speed", "half the steps", "twice the steps",
+]  # fmt: skip
+Lessons = Annotated[list[Lesson], AfterValidator(_each_once)]
 Ablation = Literal[
-    "mean pooling",
-    "statistics pooling",
-    "no noisy rows",
-    "no pitched rows",
-    "clean rows only",
-    "K = 40",
-    "half width",
-    "double width",
-    "fine-tuned",
-]
+    "mean pooling", "statistics pooling", "no noisy rows", "no pitched rows", "clean rows only", "K = 40", "half width",
+    "double width", "fine-tuned",
+]  # fmt: skip
+Ablations = Annotated[list[Ablation], AfterValidator(_each_once)]
 # what the first edition called them, for the message
 _FORMER = {
-    "backbone": "encoder",
-    "backbone_layers": "encoder_layers",
-    "backbone_frozen": "encoder_frozen",
-    "variants": "ablations",
-    "lesson_variants": "lesson_changes",
-}
+    "backbone": "encoder", "backbone_layers": "encoder_layers", "backbone_frozen": "encoder_frozen",
+    "variants": "ablations", "lesson_variants": "lesson_changes",
+}  # fmt: skip
 
 
 class Parameters(BaseModel):
@@ -128,12 +113,7 @@ class Parameters(BaseModel):
     study_width: Annotated[float, Field(gt=0, le=1)] = 0.03125
     study_epochs: Count = 3
     study_seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [0]
-    ablations: Annotated[list[Ablation], AfterValidator(_each_once)] = [
-        "mean pooling",
-        "statistics pooling",
-        "no noisy rows",
-        "clean rows only",
-    ]
+    ablations: Ablations = ["mean pooling", "statistics pooling", "no noisy rows", "clean rows only"]
     # encoders: which are compared, with their layers, and how one teaches another
     encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
     encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
@@ -143,13 +123,11 @@ class Parameters(BaseModel):
     student_channels: Count = 8
     student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
     student_layers: Count = 2
-    lesson_speeds: Annotated[
-        list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1), AfterValidator(_rising)
-    ] = [1.0]
+    lesson_speeds: Speeds = [1.0]
     lesson_steps: Annotated[int, Field(ge=10)] = 40
     lesson_batch_size: Count = 8
     lesson_learning_rate: Positive = 2e-3
-    lesson_changes: Annotated[list[Lesson], AfterValidator(_each_once)] = ["clean input"]
+    lesson_changes: Lessons = ["clean input"]
     # evaluation and explanation
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     xai_utterances: Count = 12
@@ -204,18 +182,11 @@ def validated(values: Mapping[str, Any], origin: str) -> Parameters:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
-            near = _nearest(name)
-            raise UserError(
-                f"{origin}: unknown parameter {name!r}" + (f"; did you mean {near!r}?" if near else "")
-            ) from None
+            near = [_FORMER[name]] if name in _FORMER else difflib.get_close_matches(name, Parameters.model_fields, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"{origin}: unknown parameter {name!r}{hint}") from None
         why = first["msg"].removeprefix("Value error, ")
         raise UserError(f"{origin}: parameter {name} = {first['input']!r}: {why}") from None
-
-
-def _nearest(name: str) -> str | None:
-    if name in _FORMER:
-        return _FORMER[name]
-    return next(iter(difflib.get_close_matches(name, Parameters.model_fields, n=1)), None)
 
 
 def from_namespace(namespace: Mapping[str, Any], origin: str) -> Parameters:

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 import pandas as pd
 
 from sersupport.core.errors import UserError
 
-_TABLES = files(__package__) / "tables"
+_TABLES = Path(__file__).parent / "tables"
 
 
 def names() -> list[str]:
     """Names of the transcribed tables, ``<arXiv id>-<table>``, sorted."""
-    return sorted(entry.name.removesuffix(".csv") for entry in _TABLES.iterdir() if entry.name.endswith(".csv"))
-
-
-@cache
-def _read(name: str) -> pd.DataFrame:
-    with (_TABLES / f"{name}.csv").open(encoding="utf-8") as stream:
-        return pd.read_csv(stream)
+    return sorted(path.stem for path in _TABLES.glob("*.csv"))
 
 
 def table(name: str) -> pd.DataFrame:
@@ -34,7 +27,7 @@ def table(name: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A fresh copy, columns as in the transcription; percentages carry ``_pct`` in their name.
+        Columns as in the transcription; percentages carry ``_pct`` in their name.
 
     Raises
     ------
@@ -48,4 +41,4 @@ def table(name: str) -> pd.DataFrame:
     """
     if name not in names():
         raise UserError(f"no transcribed table named {name!r}; there are: {', '.join(names())}")
-    return _read(name).copy()
+    return pd.read_csv(_TABLES / f"{name}.csv")

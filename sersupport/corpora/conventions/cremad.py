@@ -1,7 +1,5 @@
 """CREMA-D."""
 
-from __future__ import annotations
-
 from sersupport.corpora.convention import Corpus
 
 # VideoDemographics.csv of CREMA-D; the other 48 of the 91 actors are male
@@ -12,26 +10,17 @@ _FEMALE = frozenset({
 })  # fmt: skip
 
 CORPUS = Corpus(
-    title="CREMA-D",
-    language="en",
-    example="1001_DFA_ANG_XX.wav",
+    title="CREMA-D", language="en", folders=("cremad", "audiowav"), example="1001_DFA_ANG_XX.wav",
     pattern=r"(?P<speaker>\d{4})_(?P<text>[A-Z]{3})_(?P<emotion>[A-Z]{3})_(?P<intensity>LO|MD|HI|XX)",
-    folders=("cremad", "audiowav"),
     speakers={str(actor): "F" if actor in _FEMALE else "M" for actor in range(1001, 1092)},
     emotions={"ANG": "angry", "DIS": "disgust", "FEA": "fear", "HAP": "happy", "NEU": "neutral", "SAD": "sad"},
     intensities={"LO": "low", "MD": "medium", "HI": "high", "XX": "unspecified"},
     texts={
-        "DFA": "Don't forget a jacket",
-        "IEO": "It's eleven o'clock",
-        "IOM": "I'm on my way to the meeting",
-        "ITH": "I think I have a doctor's appointment",
-        "ITS": "I think I've seen this before",
-        "IWL": "I would like a new alarm clock",
-        "IWW": "I wonder what this is about",
-        "MTI": "Maybe tomorrow it will be cold",
-        "TAI": "The airplane is almost full",
-        "TIE": "That is exactly what happened",
-        "TSI": "The surface is slick",
+        "DFA": "Don't forget a jacket", "IEO": "It's eleven o'clock", "IOM": "I'm on my way to the meeting",
+        "ITH": "I think I have a doctor's appointment", "ITS": "I think I've seen this before",
+        "IWL": "I would like a new alarm clock", "IWW": "I wonder what this is about",
+        "MTI": "Maybe tomorrow it will be cold", "TAI": "The airplane is almost full",
+        "TIE": "That is exactly what happened", "TSI": "The surface is slick",
         "WSI": "We'll stop in a couple of minutes",
     },
     faulty={
@@ -41,4 +30,4 @@ CORPUS = Corpus(
         "1064_IEO_DIS_MD": "known faulty: a minute with every emotion of the sentence",
     },
     misnamed={"1040_ITH_SAD_X": "1040_ITH_SAD_XX"},
-)
+)  # fmt: skip

@@ -1,18 +1,12 @@
 """EMO-DB."""
 
-from __future__ import annotations
-
 from sersupport.corpora.convention import Corpus
 
 CORPUS = Corpus(
-    title="EMO-DB",
-    language="de",
-    example="03a01Fa.wav",
+    title="EMO-DB", language="de", folders=("emodb",), example="03a01Fa.wav",
     pattern=r"(?P<speaker>\d\d)(?P<text>[ab]\d\d)(?P<emotion>[A-Z])[a-z]?",
-    folders=("emodb",),
     speakers={
-        code: "F" if code in {"08", "09", "13", "14", "16"} else "M"
-        for code in ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+        "03": "M", "08": "F", "09": "F", "10": "M", "11": "M", "12": "M", "13": "F", "14": "F", "15": "M", "16": "F",
     },
     emotions={"W": "angry", "E": "disgust", "A": "fear", "F": "happy", "N": "neutral", "T": "sad"},
     texts={
@@ -28,4 +22,4 @@ CORPUS = Corpus(
         "b10": "Die wird auf dem Platz sein, wo wir sie immer hinlegen",
     },
     excluded={("emotion", "L"): "boredom: not one of the seven classes"},
-)
+)  # fmt: skip

@@ -1,15 +1,10 @@
 """SAVEE."""
 
-from __future__ import annotations
-
 from sersupport.corpora.convention import Corpus
 
 CORPUS = Corpus(
-    title="SAVEE",
-    language="en",
-    example="DC_a01.wav or DC/a01.wav",
+    title="SAVEE", language="en", folders=("savee",), example="DC_a01.wav or DC/a01.wav",
     pattern=r"(?P<speaker>[A-Z]{2})[_/](?P<text>(?P<emotion>a|d|f|h|n|sa|su)\d\d)",
-    folders=("savee",),
     speakers={"DC": "M", "JE": "M", "JK": "M", "KL": "M"},
     emotions={"a": "angry", "d": "disgust", "f": "fear", "h": "happy", "n": "neutral", "sa": "sad", "su": "surprise"},
     # Sentences 01-03 are common to all classes; from 04 on a number means another sentence in each. The
@@ -24,4 +19,4 @@ CORPUS = Corpus(
             ("03", "Will you tell me why"),
         )
     },
-)
+)  # fmt: skip

@@ -1,25 +1,12 @@
 """TESS."""
 
-from __future__ import annotations
-
-from sersupport.corpora.convention import Corpus
+from sersupport.corpora.convention import EMOTIONS, Corpus
 
 CORPUS = Corpus(
-    title="TESS",
-    language="en",
-    example="OAF_back_angry.wav",
+    title="TESS", language="en", folders=("tess",), example="OAF_back_angry.wav",
     pattern=r"(?P<speaker>[OY]AF)_(?P<text>[a-z]+)_(?P<emotion>[a-z]+)",
-    folders=("tess",),
     speakers={"OAF": "F", "YAF": "F"},
-    emotions={
-        "angry": "angry",
-        "disgust": "disgust",
-        "fear": "fear",
-        "happy": "happy",
-        "neutral": "neutral",
-        "sad": "sad",
-        "ps": "surprise",
-    },  # "pleasant surprise"
+    emotions={emotion: emotion for emotion in EMOTIONS[:-1]} | {"ps": "surprise"},  # "pleasant surprise"
     carrier="Say the word {}",
     misnamed={"OA_bite_neutral": "OAF_bite_neutral"},
-)
+)  # fmt: skip

@@ -9,17 +9,8 @@ from __future__ import annotations
 
 from sersupport.corpora.synthesis.corpus import make_corpus
 from sersupport.corpora.synthesis.noises import make_noises
-from sersupport.corpora.synthesis.rules import RULE_DIRECTIONS, RULES, Prosody
-from sersupport.corpora.synthesis.script import SPEAKERS, Speaker
+from sersupport.corpora.synthesis.rules import RULE_DIRECTIONS, RULES
+from sersupport.corpora.synthesis.script import SPEAKERS
 from sersupport.corpora.synthesis.voice import PARTIAL
 
-__all__ = [
-    "PARTIAL",
-    "RULES",
-    "RULE_DIRECTIONS",
-    "SPEAKERS",
-    "Prosody",
-    "Speaker",
-    "make_corpus",
-    "make_noises",
-]
+__all__ = ["PARTIAL", "RULES", "RULE_DIRECTIONS", "SPEAKERS", "make_corpus", "make_noises"]

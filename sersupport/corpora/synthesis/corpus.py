@@ -40,30 +40,26 @@ def _record(y: np.ndarray, corpus: str, reference: float, rng: np.random.Generat
 
 def build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
     """Write `names` into `folder` unless a complete set with these settings is there; never touch foreign files."""
+    record = folder / manifest
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.with_name(f".{folder.name}.lock")):  # runs share the folder
-        return _build(folder, names, manifest, settings, write)
-
-
-def _build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
-    record = folder / manifest
-    known = json.loads(record.read_text()) if record.exists() else None
-    here = [folder / name for name in names if (folder / name).exists()]
-    wavs = sum(len(list(path.rglob("*.wav"))) for path in here)
-    if known == {"settings": settings, "files": wavs} and len(here) == len(names):
-        return folder
-    if known is None and here:
-        raise UserError(f"{here[0]} exists and was not made here: choose another folder for the synthetic audio")
-    folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder, prefix=".making-") as made:
-        write(Path(made))
-        files = len(list(Path(made).rglob("*.wav")))
-        _write_record(record, {"settings": settings, "files": -1})  # ours, but not complete
-        for path in here:
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-        for name in names:
-            os.replace(Path(made) / name, folder / name)
-    _write_record(record, {"settings": settings, "files": files})
+        known = json.loads(record.read_text()) if record.exists() else None
+        here = [folder / name for name in names if (folder / name).exists()]
+        wavs = sum(len(list(path.rglob("*.wav"))) for path in here)
+        if known == {"settings": settings, "files": wavs} and len(here) == len(names):
+            return folder
+        if known is None and here:
+            raise UserError(f"{here[0]} exists and was not made here: choose another folder for the synthetic audio")
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=folder, prefix=".making-") as made:
+            write(Path(made))
+            files = len(list(Path(made).rglob("*.wav")))
+            _write_record(record, {"settings": settings, "files": -1})  # ours, but not complete
+            for path in here:
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+            for name in names:
+                os.replace(Path(made) / name, folder / name)
+        _write_record(record, {"settings": settings, "files": files})
     return folder
 
 

@@ -25,13 +25,9 @@ _VOICES = {
     "embedded-test": [("sc", "Male2"), ("rp", "Female2"), ("la", "Male6"), ("wm", "Female4"), ("sc", "Female2")],
 }
 _CALLS = (
-    "fresh fish today two for one",
-    "how much is that over there",
-    "come here and look at these",
-    "no no that is far too much",
-    "wait for me I am coming too",
-    "give it back that one is mine",
-)
+    "fresh fish today two for one", "how much is that over there", "come here and look at these",
+    "no no that is far too much", "wait for me I am coming too", "give it back that one is mine",
+)  # fmt: skip
 
 
 def _bandpass(x: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:

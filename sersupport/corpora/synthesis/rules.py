@@ -88,30 +88,21 @@ CALM = Prosody(-0.3, 0.9, 0.0, 0.96, -1.0, -0.5, 0.03, 0.0, 0.0, "RAVDESS's seco
 RULE_DIRECTIONS: dict[str, dict[str, int]] = {
     emotion: dict(zip(("f0_mean_hz", "f0_range_semitones", "rate_syllables_per_s", "intensity_db"), signs, strict=True))
     for emotion, signs in {
-        "angry": (+1, +1, +1, +1),
-        "disgust": (-1, +1, -1, -1),
-        "fear": (+1, +1, +1, 0),
-        "happy": (+1, +1, +1, +1),
-        "sad": (-1, -1, -1, -1),
-        "surprise": (+1, +1, +1, +1),
+        "angry": (+1, +1, +1, +1), "disgust": (-1, +1, -1, -1), "fear": (+1, +1, +1, 0), "happy": (+1, +1, +1, +1),
+        "sad": (-1, -1, -1, -1), "surprise": (+1, +1, +1, +1),
     }.items()
-}
+}  # fmt: skip
 
 # Variation. Standard deviations in the units of Prosody.vector(): of one utterance, and of a speaker's own way.
 _SPREAD = np.array([0.48, 0.1, 0.64, 0.036, 0.72, 0.36, 0.024, 0.024, 0.056])
 _OWN_WAY = 0.5  # x _SPREAD, drawn once a speaker and emotion
 _MIX = 0.3  # most of a neighbouring emotion that an utterance can hold
 _STRENGTH_SD = 0.1  # of the logarithm of the strength
-_NEIGHBOURS = {
-    "angry": ("happy", "disgust"),
-    "happy": ("surprise", "angry"),
-    "surprise": ("happy", "fear"),
-    "fear": ("surprise", "sad"),
-    "sad": ("neutral", "disgust"),
-    "disgust": ("sad", "angry"),
-    "neutral": ("sad", "disgust"),
-    "calm": ("neutral", "sad"),
-}  # what each is taken for
+_NEIGHBOURS = {  # what each is taken for
+    "angry": ("happy", "disgust"), "happy": ("surprise", "angry"), "surprise": ("happy", "fear"),
+    "fear": ("surprise", "sad"), "sad": ("neutral", "disgust"), "disgust": ("sad", "angry"),
+    "neutral": ("sad", "disgust"), "calm": ("neutral", "sad"),
+}  # fmt: skip
 
 
 def intent(item: Item, seed: int, rng: np.random.Generator) -> np.ndarray:

@@ -23,31 +23,28 @@ class Speaker(NamedTuple):
 
 # RAVDESS: folds {1,11,20,21}, {4,10,12,14}, {8,9,19,23} of the published six. CREMA-D: 1083 and 1084 are published
 # test speakers. No two speakers share voice, F0 and tract; none of CREMA-D's is among those with faulty files.
-SPEAKERS = tuple(
-    Speaker(*row)
-    for row in (
-        ("ravdess", "01", "M", "us", "Male1", 112, 165, 1.00),
-        ("ravdess", "04", "F", "us", "Female1", 205, 172, 1.02),
-        ("ravdess", "08", "F", "gb", "Female3", 190, 160, 0.97),
-        ("ravdess", "09", "M", "gb", "Male3", 98, 158, 0.95),
-        ("ravdess", "10", "F", "sc", "Female2", 222, 168, 1.05),
-        ("ravdess", "11", "M", "us", "Male6", 128, 175, 1.03),
-        ("ravdess", "20", "F", "us", "Female4", 198, 164, 1.00),
-        ("ravdess", "21", "M", "wm", "Male7", 120, 170, 0.98),
-        ("cremad", "1001", "M", "us", "Michael", 105, 170, 0.97),
-        ("cremad", "1002", "F", "us", "Annie", 215, 175, 0.99),
-        ("cremad", "1011", "M", "gb", "Male4", 118, 162, 1.02),
-        ("cremad", "1012", "F", "us", "Female5", 188, 168, 0.96),
-        ("cremad", "1083", "M", "us", "Max", 132, 178, 1.04),
-        ("cremad", "1084", "F", "rp", "Female2", 208, 160, 0.98),
-        ("tess", "OAF", "F", "us", "Female1", 182, 150, 0.95),
-        ("tess", "YAF", "F", "us", "Female3", 218, 162, 1.05),
-        ("savee", "DC", "M", "gb", "Male2", 110, 160, 1.00),
-        ("savee", "JE", "M", "rp", "Male1", 125, 172, 1.04),
-        ("savee", "JK", "M", "la", "Male3", 102, 166, 0.97),
-        ("savee", "KL", "M", "gb", "Denis", 116, 155, 1.01),
-    )
-)
+SPEAKERS = tuple(Speaker(*row) for row in (
+    ("ravdess", "01", "M", "us", "Male1", 112, 165, 1.00),
+    ("ravdess", "04", "F", "us", "Female1", 205, 172, 1.02),
+    ("ravdess", "08", "F", "gb", "Female3", 190, 160, 0.97),
+    ("ravdess", "09", "M", "gb", "Male3", 98, 158, 0.95),
+    ("ravdess", "10", "F", "sc", "Female2", 222, 168, 1.05),
+    ("ravdess", "11", "M", "us", "Male6", 128, 175, 1.03),
+    ("ravdess", "20", "F", "us", "Female4", 198, 164, 1.00),
+    ("ravdess", "21", "M", "wm", "Male7", 120, 170, 0.98),
+    ("cremad", "1001", "M", "us", "Michael", 105, 170, 0.97),
+    ("cremad", "1002", "F", "us", "Annie", 215, 175, 0.99),
+    ("cremad", "1011", "M", "gb", "Male4", 118, 162, 1.02),
+    ("cremad", "1012", "F", "us", "Female5", 188, 168, 0.96),
+    ("cremad", "1083", "M", "us", "Max", 132, 178, 1.04),
+    ("cremad", "1084", "F", "rp", "Female2", 208, 160, 0.98),
+    ("tess", "OAF", "F", "us", "Female1", 182, 150, 0.95),
+    ("tess", "YAF", "F", "us", "Female3", 218, 162, 1.05),
+    ("savee", "DC", "M", "gb", "Male2", 110, 160, 1.00),
+    ("savee", "JE", "M", "rp", "Male1", 125, 172, 1.04),
+    ("savee", "JK", "M", "la", "Male3", 102, 166, 0.97),
+    ("savee", "KL", "M", "gb", "Denis", 116, 155, 1.01),
+))  # fmt: skip
 
 _RAVDESS_TEXTS = tuple(CORPORA["ravdess"].texts.values())
 _CREMAD_ORDER = ("IEO", "TIE", "IOM", "IWW", "TAI", "MTI", "IWL", "ITH", "DFA", "ITS", "TSI", "WSI")

@@ -24,13 +24,9 @@ PARTIAL = 0.4  # share of the emotion's strength outside the cue region
 LIVELINESS = 1.4  # neutral F0 excursions relative to the synthesiser's, which are flat
 GRID_S = 0.01
 ACCENTS = {
-    "gb": "English (Great Britain)",
-    "us": "English (America)",
-    "sc": "English (Scotland)",
-    "la": "English (Lancaster)",
-    "rp": "English (Received Pronunciation)",
-    "wm": "English (West Midlands)",
-}
+    "gb": "English (Great Britain)", "us": "English (America)", "sc": "English (Scotland)",
+    "la": "English (Lancaster)", "rp": "English (Received Pronunciation)", "wm": "English (West Midlands)",
+}  # fmt: skip
 
 
 class Take(NamedTuple):
