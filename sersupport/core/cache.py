@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from sersupport.core.errors import UserError
+from sersupport.core.files import remove
 from sersupport.core.keys import digest, file_digest
 
 PACK_ROWS = 512  # rows that share their files: a killed computation loses no more
@@ -161,12 +160,11 @@ class Cache:
         found: dict[str, Place] = {}
         packs = [path for path in sorted(folder.glob("*")) if re.fullmatch("[0-9a-f]{32}", path.name)]
         for pack in tqdm(packs, desc="cache", unit="pack", leave=False, delay=2):
-            missing = wanted - found.keys()
             try:
                 index = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
                 if digest(index) != pack.name:
                     raise ValueError("changed")
-                own = {key: (pack, row) for row, key in enumerate(index["rows"]) if key in missing}
+                own = {key: (pack, row) for row, key in enumerate(index["rows"]) if key in wanted and key not in found}
                 if own and pack not in self._checked:
                     if any(file_digest(pack / f"{name}.npy") != known for name, known in index["arrays"].items()):
                         raise ValueError("changed")
@@ -200,8 +198,7 @@ class Cache:
 
 
 def _remove(pack: Path) -> None:
-    with suppress(FileNotFoundError):  # another process may be removing it
-        shutil.rmtree(pack) if pack.is_dir() else pack.unlink()
+    remove(pack)
     _mapped.cache_clear()  # the same rows made again have the same name
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -67,10 +68,18 @@ def walk(folder: str | os.PathLike[str], suffixes: Collection[str] = ()) -> list
             tops += [link for name in folders if (link := Path(here, name)).is_symlink()]
             files = (Path(here, name) for name in names)
             found += [path for path in files if not suffixes or path.suffix.lower() in suffixes]
-    return sorted(path for path in found if path.is_file())
+    return sorted(path for path in found if path.is_file() or path.is_symlink())  # a link to nothing is to be named
+
+
+def remove(path: Path) -> None:
+    """Remove a file, a folder with all that is in it, or a link but not what it points to, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def stamps(paths: Iterable[Path], base: Path) -> str:
     """Digest of files' names relative to a folder, their sizes and modification times."""
-    stats = ((path, path.stat()) for path in paths)
+    stats = ((path, path.stat() if path.exists() else path.lstat()) for path in paths)
     return digest([[path.relative_to(base).as_posix(), stat.st_size, stat.st_mtime_ns] for path, stat in stats])

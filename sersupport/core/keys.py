@@ -35,6 +35,13 @@ def files_digest(folder: Path, paths: Iterable[Path]) -> str:
     return digest([[path.as_posix(), file_digest(folder / path)] for path in paths])
 
 
+def _read() -> dict[Path, str]:
+    return {path.relative_to(PACKAGE): file_digest(path) for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+_SOURCES = _read()  # at import: what is edited on disk later is not what this process computes with
+
+
 @lru_cache(maxsize=1)
 def library_versions() -> dict[str, str]:
     """Version of each of :data:`LIBRARIES`."""
@@ -44,6 +51,8 @@ def library_versions() -> dict[str, str]:
 @lru_cache
 def code_version(*folders: str) -> str:
     """Digest of all that computes: every module below some folders of the package, and the libraries' versions.
+
+    The modules are those that lay there when this process began.
 
     Parameters
     ----------
@@ -57,5 +66,5 @@ def code_version(*folders: str) -> str:
     """
     if absent := [folder for folder in folders if not (PACKAGE / folder).is_dir()]:
         raise ValueError(f"code_version: the package has no folder {', '.join(absent)}")
-    modules = {path.relative_to(PACKAGE) for folder in folders for path in (PACKAGE / folder).rglob("*.py")}
-    return digest([files_digest(PACKAGE, sorted(modules)), library_versions()])
+    modules = [path for path in _SOURCES if any(path.is_relative_to(folder) for folder in folders)]
+    return digest([[[path.as_posix(), _SOURCES[path]] for path in modules], library_versions()])

@@ -64,12 +64,6 @@ class Materials:
         lengths = {role: self.lengths[role] for role in roles if role in self.lengths}
         return Materials(self.recipes, self.labels, {role: self.arrays[role] for role in roles}, lengths)
 
-    def clean_of(self, corpus: str) -> Materials:
-        """The unaltered utterances of one corpus."""
-        recipes = self.recipes
-        own = recipes["utterance"].str.startswith(f"{corpus}/") & (recipes["condition"] == "clean")
-        return self.select(own.to_numpy())
-
 
 @dataclass
 class Store:

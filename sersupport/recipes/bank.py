@@ -23,8 +23,8 @@ _URBANSOUND8K_STEM = re.compile(r"(\d+)-\d+-\d+-\d+")  # <source id>-<class>-<oc
 
 
 @lru_cache(maxsize=128)
-def _decoded(path: str, rate_hz: int) -> np.ndarray:
-    y = audio.load_audio(path, rate_hz)
+def _decoded(path: str, sha256: str, rate_hz: int) -> np.ndarray:
+    y = audio.load_known(path, sha256, rate_hz)
     y.flags.writeable = False  # shared by all who ask for it
     return y
 
@@ -66,12 +66,19 @@ class NoiseBank:
         ``collection``, ``part`` ("train" | "test"), ``path``, ``duration_s``, ``sha256`` of its samples.
     noises : sequence of str
         Types that both parts must hold.
+
+    Attributes
+    ----------
+    sha256 : dict of str to str
+        Of the samples, by recording.
     """
 
     def __init__(self, sources: pd.DataFrame, noises: Sequence[str] = ENVIRONMENTS) -> None:
         _check(sources, noises)
         self.sources = sources.sort_values(["source", "recording"], ignore_index=True)
-        self._paths = dict(zip(self.sources["recording"], self.sources["path"], strict=True))
+        self._paths, self.sha256 = (
+            dict(zip(self.sources["recording"], self.sources[column], strict=True)) for column in ("path", "sha256")
+        )
 
     @staticmethod
     def listed(
@@ -131,7 +138,7 @@ class NoiseBank:
         """``n`` samples of a recording from ``offset_s`` on, at ``rate_hz``, zero-padded where it ends."""
         if recording not in self._paths:
             raise UserError(f"the noise bank has no recording {recording!r}; draw the recipes from this bank")
-        return align(_decoded(self._paths[recording], rate_hz)[int(offset_s * rate_hz) :], n)
+        return align(_decoded(self._paths[recording], self.sha256[recording], rate_hz)[int(offset_s * rate_hz) :], n)
 
     def fingerprint(self) -> str:
         """Digest of what the bank holds, wherever its folder lies."""

@@ -102,7 +102,7 @@ class Renderer:
         self.clip = lru_cache(maxsize=64)(self._clip)
 
     def _clip(self, utterance: str) -> tuple[np.ndarray, int]:
-        samples = audio.load_audio(self.utterances.at[utterance, "path"])
+        samples = audio.load_known(*self.utterances.loc[utterance, ["path", "sha256"]])
         return audio.clip_window(samples, audio.RATE_HZ, self.window.start_s, self.window.length_s)
 
     def render(self, recipes: pd.DataFrame) -> list[tuple[Rendered, int]]:
@@ -114,15 +114,17 @@ class Renderer:
         return rendered
 
     def keys(self, recipes: pd.DataFrame) -> list[list]:
-        """All that each rendered sample depends on besides the window: its audio's digest and its recipe."""
-        digests = self.utterances["sha256"].loc[recipes["utterance"]].to_numpy()
+        """All that each rendered sample depends on besides the window: its speech, its noise, and its recipe."""
+        speech = self.utterances["sha256"].loc[recipes["utterance"]]
+        noises = self.bank.sha256 if self.bank else {}
+        noise = [noises.get(recording, "") for recording in recipes["recording"]]
         rows = recipes[RECIPE_KEY].itertuples(index=False, name=None)
-        return [[sha, *row] for sha, row in zip(digests, rows, strict=True)]
+        return [[*shas, *row] for *shas, row in zip(speech, noise, rows, strict=True)]
 
     def describe(self) -> dict:
         """What all rendered samples share, for the cache's key."""
         code = code_version("core", "sound", "recipes")
-        return {"window": asdict(self.window), "noises": self.bank.fingerprint() if self.bank else "", "code": code}
+        return {"window": asdict(self.window), "code": code}
 
 
 def with_snr(renderer: Renderer, recipes: pd.DataFrame, cache: Cache) -> pd.DataFrame:

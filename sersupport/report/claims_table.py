@@ -12,7 +12,7 @@ import pandas as pd
 from sersupport.core.errors import UserError
 from sersupport.report.publish import LEDGER, PUBLISHED
 from sersupport.report.record import RECORD, read_record
-from sersupport.run.artefacts import Artefacts, Missing
+from sersupport.run.artefacts import Artefacts, Missing, is_there
 from sersupport.run.parameters import EMBEDDED
 
 _LEDGER_FILE = Path("artefacts") / f"{LEDGER}.parquet"
@@ -48,13 +48,17 @@ def ledger_of(folder: Path, recompute: bool = False) -> pd.DataFrame:
     Raises
     ------
     UserError
-        If the folder has no ledger, or artefacts in it cannot be used.
+        If the folder has no ledger or, to recompute it, none of the tables that claims are tested on; or if artefacts
+        in it cannot be used.
     """
     artefacts = Artefacts(folder / "artefacts", reader="the ledger")
     if not recompute:
         return artefacts.load(LEDGER)
-    from sersupport.claims.evidence import Evidence
+    from sersupport.claims.evidence import ARTEFACTS, Evidence
     from sersupport.claims.ledger import ledger
+
+    if not any(is_there(artefacts.folder, artefact) for artefact in ARTEFACTS):
+        raise UserError(f"{folder} has no tables to recompute the claims from: name a complete run with --run")
 
     def load(artefact: str) -> Any:
         try:

@@ -42,7 +42,7 @@ def check(parameters: Parameters, root: Path, sources: Collection[str], echo: Ca
     ------
     UserError
         If corpora or noises are not there, the fold is none of theirs, or an encoder is broken, lacks a layer, or
-        cannot be had. Of those that are only compared, one that is not on this machine may be absent.
+        cannot be had. Of those that are only compared, some may be absent from this machine, not all.
     """
     recorded = parameters.data_dir != EMBEDDED
     folder = root / parameters.data_dir
@@ -94,20 +94,24 @@ def _check_encoders(parameters: Parameters, root: Path, echo: Callable[[str], No
         (parameters.teacher, parameters.teacher_layers),
         (parameters.student_start, [-1]),
     ]
-    to_load = []
+    to_load, is_any_here = [], False
     for name, layers in [*needed, *parameters.encoders.items()]:
+        if not name:
+            continue
         where = local_encoder(name, root, parameters.data_dir)
         if where is not None:
             inspect(where)
+        is_any_here |= name in parameters.encoders and (where is not None or name in BUILT_IN)
         is_needed = layers != [-1] if name in BUILT_IN else (name, layers) in needed
         one = [str(where or name), layers]
-        if name and (where or is_needed) and one not in to_load:
+        if (where or is_needed) and one not in to_load:
             to_load.append(one)
-    if not to_load:
+    one_of = [] if is_any_here else list(parameters.encoders)
+    if not to_load and not one_of:
         return
-    echo(f"checking {', '.join(dict.fromkeys(Path(source).name for source, _ in to_load))}")
+    echo(f"checking {', '.join(dict.fromkeys(Path(name).name for name in [*dict(to_load), *one_of]))}")
     child = subprocess.run(  # torch stays out of this process, and a death for lack of memory too
-        [sys.executable, "-m", __name__], input=json.dumps(to_load), capture_output=True, text=True
+        [sys.executable, "-m", __name__], input=json.dumps([to_load, one_of]), capture_output=True, text=True
     )
     if child.returncode:
         last = (child.stderr.strip().splitlines() or [f"status {child.returncode}, out of memory perhaps"])[-1]
@@ -119,11 +123,19 @@ def _check_encoders(parameters: Parameters, root: Path, echo: Callable[[str], No
 def _load_all() -> str | None:
     from sersupport.inputs.encoders.encoder import load
 
-    for source, layers in json.load(sys.stdin):
+    def fault(source: str, layers: list[int], fetch: bool) -> str | None:
         try:
-            load(source, layers)
+            load(source, layers, fetch=fetch)
         except UserError as error:
             return str(error)
+        return None
+
+    to_load, one_of = json.load(sys.stdin)
+    for source, layers in to_load:
+        if message := fault(source, layers, True):
+            return message
+    if one_of and all(fault(name, [-1], False) for name in one_of):  # in the hub's cache, perhaps
+        return f"none of the encoders {', '.join(map(repr, one_of))} is on this machine: name one in encoders that is"
     return None
 
 

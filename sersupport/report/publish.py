@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from sersupport.claims.evidence import ARTEFACTS
 from sersupport.core.errors import UserError
+from sersupport.core.keys import file_digest
 from sersupport.report.record import folder_digest, locked, package_root, read_record, replace_folder, write_record
 from sersupport.report.schedule import is_whole
 from sersupport.run.artefacts import MADE, files
@@ -123,7 +124,9 @@ def _copy(source: Path, artefact: str, target: Path, parameters: dict[str, Any])
             made = json.loads(path.read_text(encoding="utf-8"))["parameters"]
             # the record's texts hold no path of this machine
             made |= {name: value for name, value in parameters.items() if name in made}
-            kept.write_text(json.dumps({"parameters": made}, indent=1) + "\n", encoding="utf-8")
+            value = files(target, artefact)[0]  # packed, it is another file
+            content = file_digest(value)
+            kept.write_text(json.dumps({"parameters": made, "content": content}, indent=1) + "\n", encoding="utf-8")
         else:
             shutil.copyfile(path, kept)
 

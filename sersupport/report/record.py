@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
 from sersupport.core.errors import UserError
-from sersupport.core.files import whole
+from sersupport.core.files import remove, whole
 from sersupport.core.keys import files_digest, library_versions
 from sersupport.report.papermill import RunFailed
 from sersupport.run.parameters import project_root
 
 RECORD = "run.json"
-_IS_LEFT = re.compile(r"\.|__pycache__$").match  # JupyterLab's checkpoints, bytecode
+is_left = re.compile(r"\.|__pycache__$").match  # JupyterLab's checkpoints, bytecode
 
 
 def package_root() -> Path:
@@ -55,7 +56,7 @@ def read_record(folder: Path) -> dict[str, Any]:
     except ValueError:
         record = None
     if not isinstance(record, dict) or not {"parameters", "provenance", "notebooks"} <= record.keys():
-        raise UserError(f"{path} is no record of a run: remove it, and the report is made anew")
+        raise UserError(f"{path} is no record of a run: restore it, or make the report in another folder")
     return record
 
 
@@ -90,17 +91,23 @@ def locked(folder: Path) -> Iterator[None]:
 def folder_digest(folder: Path) -> str:
     """Digest of the names and contents of all files at any depth, but for what other tools and Python leave there."""
     found = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
-    return files_digest(folder, [path for path in found if not any(map(_IS_LEFT, path.parts))])
+    return files_digest(folder, [path for path in found if not any(map(is_left, path.parts))])
 
 
 def replace_folder(built: Path, folder: Path) -> None:
-    """Put a folder that is whole in the place of another, which is lost; both lie on one disk or are copied."""
-    fresh, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
+    """Put a folder that is whole in the place of another, which is lost; both lie on one disk or are copied.
+
+    Of a link, only the link is lost. Where it cannot be done, the former folder stays.
+    """
+    fresh, old = (folder.with_name(f".{uuid4().hex}-{folder.name}") for _ in range(2))
     folder.parent.mkdir(parents=True, exist_ok=True)
-    for leftover in (fresh, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.move(built, fresh)
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    try:
+        shutil.move(built, fresh)
+        if os.path.lexists(folder):
+            folder.rename(old)
+        fresh.rename(folder)
+    finally:
+        if os.path.lexists(old) and not os.path.lexists(folder):
+            old.rename(folder)
+        remove(fresh)
+        remove(old)

@@ -15,7 +15,7 @@ from sersupport.core.keys import PACKAGE, digest, file_digest, files_digest
 from sersupport.corpora.reading import audio_files
 from sersupport.recipes.bank import noise_files
 from sersupport.report.papermill import declared_parameters
-from sersupport.report.record import folder_digest, provenance
+from sersupport.report.record import folder_digest, is_left, provenance
 from sersupport.run.artefacts import files
 from sersupport.run.chapters import CHAPTERS, CORPORA, ENCODERS, NOISE, Chapter
 from sersupport.run.parameters import EMBEDDED, Parameters, local_encoder, named_encoders
@@ -118,7 +118,7 @@ class Keys:
         return digest([
             folder_digest(part) if part.is_dir() else file_digest(part)
             for part in sorted(PACKAGE.iterdir())
-            if part.name not in SHOWS
+            if part.name not in SHOWS and not is_left(part.name)
         ])  # fmt: skip
 
     @cached_property

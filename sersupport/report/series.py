@@ -12,15 +12,18 @@ from typing import Any
 import click
 
 from sersupport.core.errors import UserError
+from sersupport.core.files import remove
 from sersupport.core.keys import digest, file_digest
 from sersupport.report import preflight
 from sersupport.report.papermill import RunFailed, execute, renew_prose
 from sersupport.report.paths import each_text, path_hider
 from sersupport.report.record import folder_digest, locked, package_root, provenance, read_record, write_record
 from sersupport.report.schedule import Keys, Step, is_fresh, schedule
-from sersupport.run.artefacts import files, is_there
+from sersupport.run.artefacts import is_there
 from sersupport.run.chapters import CHAPTERS, Chapter
 from sersupport.run.parameters import EMBEDDED, Parameters, parse_yaml, read_profile, validated
+
+_MADE = ("notebooks", "artefacts", "logs", "html")  # what a run writes in its folder, beside its record
 
 
 def effective_parameters(
@@ -106,8 +109,10 @@ def run_series(
         raise UserError(f"{folder} holds the notebooks themselves: name another folder with --out")
     steps, keys = schedule(parameters, notebooks, chapters), Keys(parameters, root)
     record = read_record(folder)
-    if not record and (folder / "html").exists():
-        raise UserError(f"{folder} holds an html folder that no report made: name another folder with --out")
+    if "published" in record:
+        raise UserError(f"{folder} is a published report, made by sersupport publish: name another folder with --out")
+    if not record and (others := [name for name in _MADE if os.path.lexists(folder / name)]):
+        raise UserError(f"{folder} holds {others[0]!r}, which no report made: name another folder with --out")
     done = record.get("notebooks", {})
     fresh = (is_fresh(done.get(step.name), keys.key(step, folder / "artefacts"), folder, step.name) for step in steps)
     if not all(fresh):
@@ -156,9 +161,9 @@ class _Work:
         self.record["notebooks"][step.name] = None
         write_record(self.folder, self.record)
         artefacts = self.folder / "artefacts"
-        for name in step.chapter.writes:
-            for path in files(artefacts, f"{step.name}/{name}"):
-                path.unlink()
+        for path in (artefacts / step.name).glob("*"):
+            if not path.is_dir() or path.name == "protocols":  # other folders hold work that is resumed
+                remove(path)
         log, executed = self.folder / "logs" / f"{step.name}.log", self._executed(step)
         for needed in (log.parent, executed.parent):
             needed.mkdir(exist_ok=True)

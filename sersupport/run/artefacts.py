@@ -14,6 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
+from sersupport.core.keys import file_digest
 
 MADE = ".made.json"  # what made an artefact, beside it
 _ANYWHERE = {"run_dir", "profile"}  # where a run lies and what it is called change nothing that it finds
@@ -72,7 +73,7 @@ class Artefacts:
         }
 
     def save(self, artefact: str, value: pd.DataFrame | Mapping[str, Any]) -> None:
-        """Write an artefact, whole or not at all, with all parameters that it depends on.
+        """Write an artefact, whole or not at all, with its digest and all parameters that it depends on.
 
         Those are the reader's own and those of everything that was loaded before.
 
@@ -92,9 +93,10 @@ class Artefacts:
             suffix, write = ".json", lambda path: path.write_text(json.dumps(value, indent=1), encoding="utf-8")
         for path in files(self.folder, artefact):  # without its parameters an artefact counts as unreadable
             path.unlink()
-        made = {"parameters": {name: value for name, (value, _) in sorted(self._known.items())}}
+        parameters = {name: value for name, (value, _) in sorted(self._known.items())}
         with whole(self.folder / f"{artefact}{suffix}") as temporary:
             write(temporary)
+            made = {"parameters": parameters, "content": file_digest(temporary)}
         with whole(self.folder / f"{artefact}{MADE}") as temporary:
             temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
 
@@ -116,19 +118,22 @@ class Artefacts:
         Missing
             If it is not there.
         UserError
-            If it cannot be read, or was made under another value of a parameter that the reader or something that it
-            has loaded has, too.
+            If it cannot be read, is not as it was made, or was made under another value of a parameter that the
+            reader or something that it has loaded has, too.
         """
         notebook = artefact.partition("/")[0]
         if not is_there(self.folder, artefact):
             raise Missing(f"{artefact} is not in {self.folder.parent}: run notebook {notebook} first")
         path = files(self.folder, artefact)[0]
         try:
-            value = _READERS[path.suffix](path)
-            made = dict(_from_json(self.folder / f"{artefact}{MADE}")["parameters"])
+            sidecar = _from_json(self.folder / f"{artefact}{MADE}")
+            if sidecar["content"] != file_digest(path):
+                raise ValueError("changed")
+            value, made = _READERS[path.suffix](path), dict(sidecar["parameters"])
         except (OSError, ValueError, LookupError, TypeError, SafetensorError):
             raise UserError(
-                f"{artefact} in {self.folder.parent} cannot be read, or what made it: run notebook {notebook} again"
+                f"{artefact} in {self.folder.parent} cannot be read or is not as it was made:"
+                f" run notebook {notebook} again"
             ) from None
         self._agree(artefact, made)
         self._known |= {name: (value, artefact) for name, value in made.items() if name not in self._known}

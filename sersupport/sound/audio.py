@@ -77,6 +77,14 @@ def load_probed(path: str | PathLike[str], rate_hz: int = RATE_HZ) -> tuple[np.n
     return resample(y, native_hz, rate_hz), _described(y, native_hz, channels)
 
 
+def load_known(path: str | PathLike[str], sha256: str, rate_hz: int = RATE_HZ) -> np.ndarray:
+    """What :func:`load_audio` gives, of a recording that was read before; an AudioError if it is another by now."""
+    y, found = load_probed(path, rate_hz)
+    if found.sha256 != sha256:
+        raise AudioError(path, "has changed since it was read")
+    return y
+
+
 def load_audio(path: str | PathLike[str], rate_hz: int = RATE_HZ) -> np.ndarray:
     """Read a file as mono audio at one rate.
 

@@ -30,7 +30,7 @@ from sersupport.systems.recogniser import Recogniser
 def chosen(predictions: pd.DataFrame, system: str, count: int) -> pd.DataFrame:
     """Test utterances that a system gets right, the emotions in turn.
 
-    An explanation is then one of a decision that was not a mistake.
+    An explanation is then one of a decision that was not a mistake. Where a system gets nothing right, any will do.
 
     Parameters
     ----------
@@ -40,7 +40,9 @@ def chosen(predictions: pd.DataFrame, system: str, count: int) -> pd.DataFrame:
     count : int
         At most.
     """
-    right = predictions[(predictions["system"] == system) & (predictions["true"] == predictions["predicted"])]
+    own = predictions[predictions["system"] == system]
+    right = own[own["true"] == own["predicted"]]
+    right = right if len(right) else own
     turn = right.groupby("true").cumcount()
     return right.assign(turn=turn).sort_values(["turn", "true"]).head(count)
 

@@ -9,9 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pandas as pd
+from filelock import FileLock
 
 from sersupport.core.errors import UserError
-from sersupport.core.keys import code_version, digest
+from sersupport.core.files import remove
+from sersupport.core.keys import code_version, digest, files_digest
 from sersupport.inputs.base import Input, LoadEncoder
 from sersupport.inputs.build import build
 from sersupport.inputs.encoders.encoder import Encoder
@@ -23,8 +25,6 @@ from sersupport.systems.fit import Budget
 from sersupport.systems.predictions import predictions_table
 from sersupport.systems.recogniser import Recogniser, predict
 
-# what a trained system depends on besides its data and settings
-CODE = ("core", "sound", "recipes", "inputs", "systems")
 NAMES = ("system", "protocol", "fold", "seed")  # columns of the predictions table that every job fills
 
 
@@ -37,7 +37,7 @@ class Job:
     system : str
         Its name in the predictions table.
     config : SystemConfig
-        The model; its ``inputs`` are set from the next field.
+        The model, copied; its ``inputs`` are set from the next field.
     inputs : mapping of str to Input
         What it eats, by role.
     budget : Budget
@@ -67,6 +67,7 @@ class Job:
     labels: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "config", copy.deepcopy(self.config))  # others may be made of the same
         self.config.inputs = {role: one.spec() for role, one in self.inputs.items()}
 
     @property
@@ -87,11 +88,14 @@ class Trained:
         As :attr:`Job.names`.
     folder : Path
         Where the model lies.
+    content : str
+        Digest of the model's files, where they are a copy that must be what was kept.
     """
 
     key: str
     names: Mapping[str, str | int]
     folder: Path
+    content: str = ""
 
 
 class Bench:
@@ -116,15 +120,21 @@ class Bench:
         start = self.key(job.start) if isinstance(job.start, Job) else getattr(job.start, "fingerprint", "")
         parts = [[self.store.renderer.keys(rows), self._emotions(rows)] for rows in (job.train, job.validation)]
         made = [self.store.renderer.describe(), {role: one.describe() for role, one in job.inputs.items()}]
-        return digest([job.config.to_dict(), asdict(job.budget), job.seed, start, parts, made, code_version(*CODE)])
+        return digest([job.config.to_dict(), asdict(job.budget), job.seed, start, parts, made, code_version(*fit.CODE)])
 
     def _emotions(self, recipes: pd.DataFrame) -> list[str]:
         return self.utterances["emotion"].loc[recipes["utterance"]].tolist()
 
     def fit(self, job: Job) -> Trained:
-        """Train a job, go on where it was cut off, or find it finished."""
+        """Train a job, go on where it was cut off, or find it finished; wait where another process is at it."""
         key = self.key(job)
         folder = self.folder / key
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder.with_suffix(".lock")):
+            self._fit(job, folder, key)
+        return Trained(key, job.names, folder / "model")
+
+    def _fit(self, job: Job, folder: Path, key: str) -> None:
         if not resume.is_finished(folder, key):
             parts = {name: self._materials(job, getattr(job, name)) for name in ("train", "validation")}
             partners = {}
@@ -136,7 +146,6 @@ class Bench:
                 config, parts["train"], parts["validation"], job.budget, job.seed, folder, key,
                 start=start, partners=partners, label=job.system,
             )  # fmt: skip
-        return Trained(key, job.names, folder / "model")
 
     def _materials(self, job: Job, recipes: pd.DataFrame) -> Materials:
         return self.store.materials(job.inputs, recipes)
@@ -153,8 +162,12 @@ class Bench:
         UserError
             If it is not there, or an encoder is not the one it was trained with.
         """
-        if not (trained.folder / "config.json").is_file():
-            raise UserError(f"{trained.names['system']} is not in {trained.folder}: run the notebook that trains it")
+        there = (trained.folder / "config.json").is_file()
+        if not there or trained.content not in ("", _content(trained.folder)):
+            how = "no longer what was kept there" if there else "not there"
+            raise UserError(
+                f"{trained.folder}: {trained.names['system']} is {how}: run the notebook that trains it again"
+            )
         model = registry.load(trained.folder)
         return model, {role: build(spec, self.load_encoder) for role, spec in model.config.inputs.items()}
 
@@ -175,6 +188,9 @@ class Bench:
     def run(self, jobs: Iterable[Job]) -> pd.DataFrame:
         """Train every job and classify its own test rows: one pooled predictions table."""
         tables = []
+        jobs = list(jobs)
+        if not jobs:
+            raise UserError("there is nothing to train: name a system, an encoder or a change that there is")
         for job in jobs:  # with its own inputs: an encoder that was made here has no name to be loaded by
             trained = self.fit(job)
             tables.append(self._predictions(trained, job.test, registry.load(trained.folder), job.inputs))
@@ -193,15 +209,25 @@ def keep(trained: Iterable[Trained], folder: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``key`` and the names of each, for :func:`kept`.
+        ``key``, ``content`` and the names of each, for :func:`kept`.
     """
-    shutil.rmtree(folder, ignore_errors=True)
+    remove(folder)
+    rows = []
     for one in trained:
-        shutil.copytree(one.folder, folder / one.key)
-    return pd.DataFrame([{"key": one.key, **one.names} for one in trained])
+        copied = Path(shutil.copytree(one.folder, folder / one.key))
+        rows.append({"key": one.key, "content": _content(copied), **one.names})
+    return pd.DataFrame(rows)
 
 
 def kept(table: pd.DataFrame, folder: Path) -> dict[str, Trained]:
     """The systems of :func:`keep`, by name."""
     rows = table.to_dict("records")
-    return {row["system"]: Trained(key := row.pop("key"), row, folder / key) for row in rows}
+    return {
+        row["system"]: Trained(key := row.pop("key"), row, folder / key, content)
+        for row in rows
+        for content in [row.pop("content")]
+    }
+
+
+def _content(folder: Path) -> str:
+    return files_digest(folder, sorted(path.relative_to(folder) for path in folder.iterdir()))

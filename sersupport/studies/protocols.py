@@ -57,8 +57,7 @@ def divided(recipes: pd.DataFrame, assignment: pd.DataFrame) -> dict[str, pd.Dat
 def ladder(setup: Setup, row: str, recipes: pd.DataFrame, assignments: Mapping[str, pd.DataFrame]) -> list[Job]:
     """A row under each protocol, for each seed, tested on the protocol's own test rows.
 
-    Every protocol has the budget of the first, the one with most training rows: what is left between them is who and
-    what was heard before.
+    Every protocol has the budget of the first: what is left between them is who and what was heard before.
 
     Parameters
     ----------

@@ -28,11 +28,14 @@ def together(setup: Setup, systems: Sequence[str], recipes: Mapping[str, pd.Data
 
 
 def one_corpus(setup: Setup, recipes: Mapping[str, pd.DataFrame]) -> list[Job]:
-    """Row D on the clean rows of each corpus alone, as Table IV has it; corpora without a part are left out."""
+    """Row D on the clean rows of each corpus alone, as Table IV has it.
+
+    Corpora that lack a part, or have a single training row, are left out.
+    """
     clean = {part: rows[rows["condition"] == "clean"] for part, rows in recipes.items()}
     jobs = []
     for corpus in dict.fromkeys(clean["train"]["utterance"].str.partition("/")[0]):
         own = {part: rows[rows["utterance"].str.startswith(f"{corpus}/")] for part, rows in clean.items()}
-        if all(map(len, own.values())):
+        if all(map(len, own.values())) and len(own["train"]) > 1:
             jobs += setup.jobs("D", own, setup.budget(len(own["train"])), "speaker-disjoint", ONE_CORPUS)
     return jobs

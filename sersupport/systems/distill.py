@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from filelock import FileLock
 from torch import Tensor, nn
 from transformers import Trainer, Wav2Vec2Config, Wav2Vec2Model, set_seed
 from transformers.trainer_callback import PrinterCallback
@@ -19,7 +20,7 @@ from sersupport.core.files import whole
 from sersupport.core.keys import code_version, digest
 from sersupport.inputs.encoders.encoder import Encoder
 from sersupport.recipes.bank import NoiseBank
-from sersupport.systems.fit import HISTORY, Bar, Budget
+from sersupport.systems.fit import CODE, HISTORY, Bar, Budget, Seal
 from sersupport.systems.lessons import Corruption, Lessons, Speech
 from sersupport.systems.resume import finish, is_finished, make_ready
 
@@ -185,6 +186,8 @@ def teach(
 ) -> Wav2Vec2Model:
     """Teach a student, go on where a killed lesson stopped, or load the finished one.
 
+    Waits where another process is at the same student.
+
     Parameters
     ----------
     speech : Speech
@@ -201,13 +204,21 @@ def teach(
     transformers.Wav2Vec2Model
         In evaluation mode; ``folder/student`` holds it, ``folder/history.parquet`` its loss.
     """
-    student, budget = untaught(plan, start), plan.budget
+    student = untaught(plan, start)
     heard = [_content(array) for array in (speech.waves, speech.frames, speech.n_frames, speech.speakers)]
-    code = code_version("core", "sound", "recipes", "inputs", "systems")
-    key = digest([asdict(plan), student.fingerprint, heard, bank.fingerprint() if bank else "", code])
-    if is_finished(folder, key):
+    bank_key = bank.fingerprint() if bank else ""
+    key = digest([asdict(plan), student.fingerprint, heard, bank_key, code_version(*CODE)])
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(folder.with_name(f".{folder.name}.lock")):
+        if not is_finished(folder, key):
+            make_ready(folder, key)
+            _teach(student, speech, bank, folder, plan)
         return Wav2Vec2Model.from_pretrained(folder / "student").eval()
-    make_ready(folder, key)
+
+
+def _teach(student: Encoder, speech: Speech, bank: NoiseBank | None, folder: Path, plan: Plan) -> None:
+    """Train an untaught student in a folder that is ready and leave it there, finished."""
+    budget = plan.budget
     set_seed(plan.seed)
     arguments = budget.arguments(
         folder,
@@ -222,7 +233,7 @@ def teach(
         model=Lesson(student, speech.frames.shape[-1]),
         args=arguments,
         train_dataset=Lessons(speech, bank, plan.corruption, plan.crop_s, budget.steps * budget.batch_size, plan.seed),
-        callbacks=[Bar(folder.name)],
+        callbacks=[Seal(), Bar(folder.name)],
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
@@ -233,7 +244,6 @@ def teach(
     with whole(folder / HISTORY) as temporary:
         log.to_parquet(temporary)
     finish(folder)
-    return Wav2Vec2Model.from_pretrained(folder / "student").eval()
 
 
 def _content(array: np.ndarray) -> str:

@@ -31,8 +31,10 @@ from sersupport.inputs.encoders.encoder import Encoder
 from sersupport.inputs.store import Materials, MaterialsDataset
 from sersupport.systems import registry
 from sersupport.systems.base import System, SystemConfig, balanced_class_weights
-from sersupport.systems.resume import finish, is_finished, make_ready
+from sersupport.systems.resume import finish, is_finished, make_ready, seal
 
+# folders of the package that a trained system depends on, besides its data and settings
+CODE = ("core", "sound", "recipes", "inputs", "systems")
 HISTORY = "history.parquet"
 _COLUMNS = ("step", "train_loss", "validation_loss", "validation_uar", "validation_accuracy")
 
@@ -100,10 +102,16 @@ class Fit:
     model: System
     history: pd.DataFrame
 
-    @property
-    def best_step(self) -> int:
-        """Step whose weights the model has; 0 where it was fitted in closed form."""
-        return int(self.history.loc[self.history["validation_uar"].idxmax(), "step"]) if len(self.history) else 0
+
+class Seal(TrainerCallback):
+    """Checkpoints with their digests, so that one that was cut off or changed is not gone on from."""
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        if state.best_global_step:  # the Trainer forgets the best one where the folder was moved since
+            state.best_model_checkpoint = str(Path(args.output_dir, f"checkpoint-{state.best_global_step}"))
+
+    def on_save(self, args, state, control, **kwargs):
+        seal(Path(args.output_dir, f"checkpoint-{state.global_step}"))
 
 
 class Bar(TrainerCallback):
@@ -217,7 +225,7 @@ def fit(
             train_dataset=sets["train"],
             eval_dataset=sets["validation"],
             compute_metrics=_metrics,
-            callbacks=[Bar(label or folder.name)],
+            callbacks=[Seal(), Bar(label or folder.name)],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
@@ -257,7 +265,12 @@ def _begin(model: System, start: Path | Encoder) -> None:
 
 
 def whole_batches(n_rows: int, batch_size: int) -> int:
-    """The batch size, or the next one that leaves no last batch of one row: it has no variance to normalise by."""
+    """The batch size, or the next one that leaves no last batch of one row: it has no variance to normalise by.
+
+    Of fewer than two rows every batch is one row or none: the batch size stays.
+    """
+    if n_rows < 2:
+        return batch_size
     return next(size for size in itertools.count(max(2, batch_size)) if n_rows % size != 1)
 
 

@@ -133,7 +133,7 @@ def listen(
 
     def compute(_: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         some = (takes[row] for row in rows)
-        clips = [audio.clip_window(_played(path, speed), ENCODER_RATE_HZ, 0, length_s) for _, path, speed in some]
+        clips = [audio.clip_window(_played(*take), ENCODER_RATE_HZ, 0, length_s) for take in some]
         waves = np.stack([clip for clip, _ in clips])
         (frames,), n_frames = teacher.encode(waves, np.array([count for _, count in clips]), [teacher.layers])
         heard = {"waves": waves.astype(np.float16), "frames": frames.astype(np.float16), "n_frames": n_frames}
@@ -152,8 +152,9 @@ def listen(
     return Speech(np.asarray(rows["waves"]), frames, n_frames, utterances["speaker"].repeat(len(speeds)).to_numpy(str))
 
 
-def _played(path: str, speed: float) -> np.ndarray:
-    return audio.resample(audio.load_audio(path, ENCODER_RATE_HZ), ENCODER_RATE_HZ * speed, ENCODER_RATE_HZ)
+def _played(sha256: str, path: str, speed: float) -> np.ndarray:
+    wave = audio.load_known(path, sha256, ENCODER_RATE_HZ)
+    return audio.resample(wave, ENCODER_RATE_HZ * speed, ENCODER_RATE_HZ)
 
 
 def standardised(frames: Rows | np.ndarray, n_frames: np.ndarray) -> np.ndarray:

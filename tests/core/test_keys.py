@@ -25,8 +25,14 @@ def package(tmp_path, monkeypatch):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x = 1\n")
     monkeypatch.setattr(keys, "PACKAGE", tmp_path)
-    code_version.cache_clear()
-    yield tmp_path
+
+    def start():
+        """What a process that begins now would see."""
+        monkeypatch.setattr(keys, "_SOURCES", keys._read())
+        code_version.cache_clear()
+
+    start()
+    yield tmp_path, start
     code_version.cache_clear()
 
 
@@ -35,10 +41,12 @@ def package(tmp_path, monkeypatch):
     [("core/a.py", True), ("core/deep/b.py", True), ("core/new.py", True), ("sound/c.py", False), ("core/x", False)],
 )
 def test_a_code_version_follows_every_module_below_its_folders(package, name, changes):
+    folder, start = package
     before = code_version("core")
-    assert code_version("core") == before
-    (package / name).write_text("x = 2\n")
+    (folder / name).write_text("x = 2\n")
     code_version.cache_clear()
+    assert code_version("core") == before  # this process has imported what lay there before
+    start()
     assert (code_version("core") != before) is changes
     assert code_version("core", "sound") == code_version("sound", "core") != code_version("core")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import librosa
@@ -14,7 +15,7 @@ import soundfile as sf
 from sersupport.core.cache import Cache
 from sersupport.core.keys import code_version
 from sersupport.core.seeds import generator
-from sersupport.recipes.bank import ENVIRONMENTS
+from sersupport.recipes.bank import ENVIRONMENTS, NoiseBank
 from sersupport.recipes.drawing import clean, clean_partners, draw_quadruplet, grid
 from sersupport.recipes.rendering import Rendered, Renderer, Window, render, with_snr
 from sersupport.sound import audio
@@ -184,11 +185,39 @@ def test_a_sample_is_known_by_its_audio_and_its_recipe(renderer, recipes):
     assert not {str(key) for key in other} & {str(key) for key in keys}
 
 
-def test_samples_share_window_noises_and_the_code_that_makes_them(renderer, bank):
+def test_samples_share_window_and_the_code_that_makes_them(renderer):
     told = renderer.describe()
     assert told == {
         "window": {"start_s": 0.1, "length_s": 0.5},
-        "noises": "",
         "code": code_version("core", "sound", "recipes"),
     }
-    assert Renderer(renderer.utterances, bank, renderer.window).describe()["noises"] == bank.fingerprint()
+
+
+def test_a_sample_depends_on_its_own_noise_and_no_other(renderer, folder, write, tmp_path):
+    """A further file of noise once made every training, and even every clean sample, anew."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    table = renderer.utterances.reset_index(drop=True)
+    bank = NoiseBank.from_folder(tmp_path, ["held"])
+    rows = grid(table, bank, ["fish_market", "white"], [5.0], "snr", 0, part="test", clip_length_s=0.5)
+
+    def asked() -> list:
+        return Renderer(table, NoiseBank.from_folder(tmp_path, ["held"]), renderer.window).keys(rows)
+
+    before = asked()
+    write(tmp_path, "street/fish_market/another.wav")
+    assert asked() == before
+    write(tmp_path, "held/fish/a.wav", seed=9)
+    noisy = (rows["noise"] == "fish_market").tolist()
+    assert [old != new for old, new in zip(before, asked(), strict=True)] == noisy
+
+
+def test_audio_that_has_changed_since_it_was_read_is_not_rendered(renderer, folder, write, tmp_path):
+    """It once entered the cache under the digest of what it was before."""
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    bank = NoiseBank.from_folder(tmp_path, ["held"])
+    write(tmp_path, "held/fish/a.wav", seed=9)
+    with pytest.raises(audio.AudioError, match="has changed since it was read"):
+        bank.segment("held/fish/a.wav", 0, 100, RATE_HZ)
+    table = renderer.utterances.assign(sha256="other")
+    with pytest.raises(audio.AudioError, match="has changed since it was read"):
+        Renderer(table, None, renderer.window).render(clean(table))

@@ -75,7 +75,7 @@ def test_a_run_changes_nothing_that_is_committed():
         pytest.skip("no git repository")
     assert ignored("reports/demo/run.json") and ignored("reports/demo/html/index.html") and ignored("build/x")
     assert not ignored("reports/published/demo/run.json") and not ignored("reports/published/demo/html/index.html")
-    assert ignored("reports/published/.demo.new/run.json")
+    assert ignored("reports/published/.0123-demo/run.json")
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

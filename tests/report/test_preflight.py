@@ -127,6 +127,30 @@ def test_an_encoder_that_must_load_is_named_where_it_cannot_be_had(tmp_path, mon
     assert check(tmp_path, encoders={"w2v2-mini": [-1], "nobody/nothing": [-1]}) == []  # only compared: absent
 
 
+def test_a_name_left_empty_is_no_folder(tmp_path, monkeypatch):
+    """It was taken for the project's own folder, whose config.json may be anything's."""
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr(subprocess, "run", None)
+    assert check(tmp_path, student_start="") == []
+
+
+def test_one_of_the_encoders_to_compare_must_be_here(tmp_path, encoder, monkeypatch):
+    """Notebook 11 found out late that it had nothing to compare; one in the hub's cache is enough."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hub"))
+    absent = {"nobody/nothing": [-1], "nobody/else": [-1]}
+    with pytest.raises(UserError, match="none of the encoders 'nobody/nothing', 'nobody/else'") as caught:
+        check(tmp_path, encoders=absent)
+    assert "\n" not in str(caught.value)
+    assert check(tmp_path, encoders=absent | {"tiny": [-1]}) == ["checking tiny"]
+    cached = tmp_path / "hub/hub/models--nobody--else"
+    (cached / "refs").mkdir(parents=True)
+    (cached / "refs/main").write_text("0" * 40)
+    (cached / "snapshots").mkdir()
+    encoder.rename(cached / "snapshots" / ("0" * 40))
+    assert check(tmp_path, encoders=absent) == ["checking nothing, else"]
+
+
 def test_a_process_that_dies_is_one_line(tmp_path, encoder, monkeypatch):
     died = subprocess.CompletedProcess([], -9, "", "")
     monkeypatch.setattr(subprocess, "run", lambda *arguments, **options: died)

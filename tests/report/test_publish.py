@@ -145,6 +145,15 @@ def test_anyone_can_compute_the_ledger_of_a_published_report_again(run, tmp_path
     assert (claims_table.ledger_of(target, True)["evidence"] != kept["evidence"]).any()
 
 
+def test_a_ledger_is_not_recomputed_from_nothing(run):
+    """Every measured claim came out as not testable, and the status was 0."""
+    for path in run.rglob(f"{SPEED}.*"):
+        path.unlink()
+    assert len(claims_table.ledger_of(run))
+    with pytest.raises(UserError, match="no tables to recompute the claims from"):
+        claims_table.ledger_of(run, recompute=True)
+
+
 def test_a_claim_in_full_and_all_in_a_line_each(run):
     table = claims_table.ledger_of(run)
     lines = claims_table.overview(table).splitlines()

@@ -151,6 +151,8 @@ def test_results_depend_on_the_package_but_not_on_what_shows_them(project, monke
         (package / path).write_text("2")
     (package / "core" / "__pycache__").mkdir()
     (package / "core" / "__pycache__" / "files.pyc").write_text("2")
+    (package / "__pycache__").mkdir()
+    (package / "__pycache__" / "__init__.pyc").write_text("2")  # beside the folders of the package
     assert not changed(before, project())
     (package / "new_folder").mkdir()
     (package / "new_folder" / "module.py").write_text("2")  # no list of files to be added to

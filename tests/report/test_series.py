@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import nbformat
@@ -13,7 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from sersupport.core.errors import UserError
 from sersupport.report import preflight
 from sersupport.report.papermill import RunFailed
-from sersupport.report.record import read_record
+from sersupport.report.record import read_record, replace_folder, write_record
 from sersupport.report.series import effective_parameters, run_series
 from sersupport.run.chapters import Chapter
 
@@ -244,6 +245,75 @@ def test_a_folder_of_somebody_else_is_left_alone(series):
     with pytest.raises(UserError, match="no record of a run"):
         series()
     assert (series.folder / "html" / "index.html").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["notebooks", "artefacts", "logs", "html"])
+def test_what_a_user_has_under_a_name_of_ours_is_not_overwritten(series, name):
+    """Only html was looked at: --out replaced a user's own notebooks."""
+    (series.folder / name).mkdir(parents=True)
+    (series.folder / name / "01_data.ipynb").write_text("mine")
+    with pytest.raises(UserError, match=f"holds '{name}', which no report made") as caught:
+        series()
+    assert "\n" not in str(caught.value) and (series.folder / name / "01_data.ipynb").read_text() == "mine"
+    assert [path.name for path in series.folder.iterdir()] == [name]
+
+
+def test_other_files_in_the_folder_do_no_harm(series):
+    series.folder.mkdir(parents=True)
+    (series.folder / "notes.txt").write_text("mine")
+    assert ran(series()[1]) == ["01_data", "02_noise"] and (series.folder / "notes.txt").read_text() == "mine"
+
+
+def test_a_published_report_is_not_run_over(series):
+    record = {"parameters": {}, "provenance": {}, "notebooks": {}, "published": "demo"}
+    write_record(series.folder, record)
+    with pytest.raises(UserError, match="is a published report"):
+        series()
+    assert read_record(series.folder) == record and len(list(series.folder.iterdir())) == 1
+
+
+def test_no_side_file_of_an_earlier_run_stays(series):
+    """Figures and tables that a chapter writes no more were counted as its own, and shown."""
+    series()
+    own = series.folder / "artefacts" / "02_noise"
+    for name in ("figure-old.html", "old.csv", "protocols/old.csv", "models/kept.txt"):
+        (own / name).parent.mkdir(exist_ok=True)
+        (own / name).write_text("old")
+    (own / "link.csv").symlink_to(series.notebooks / "01_data.ipynb")
+    assert ran(series()[1]) == ["02_noise"]
+    names = {path.relative_to(own).as_posix() for path in own.rglob("*") if path.is_file()}
+    assert names == {"level.json", "level.made.json", "models/kept.txt"} and not (own / "protocols").exists()
+    assert (series.notebooks / "01_data.ipynb").is_file()
+
+
+def test_pages_behind_a_link_are_replaced_and_what_it_points_to_stays(series):
+    """The first such run left a link behind, over which the second stumbled."""
+    page, _ = series()
+    theirs = series.root / "theirs"
+    for _ in range(2):
+        page.parent.rename(theirs)
+        page.parent.symlink_to(theirs)
+        page.write_text("changed")
+        series()
+        assert not page.parent.is_symlink() and page.read_text() != "changed"
+        assert (theirs / "index.html").read_text() == "changed"
+        assert [path.name for path in series.folder.iterdir() if "html" in path.name] == ["html"]
+        shutil.rmtree(theirs)
+
+
+def test_a_folder_is_replaced_whole_or_stays(tmp_path):
+    for name in ("built", "demo", ".demo.old", ".demo.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "file").write_text(name)
+    replace_folder(tmp_path / "built", tmp_path / "demo")
+    assert {path.name: (path / "file").read_text() for path in tmp_path.iterdir()} == {
+        "demo": "built",
+        ".demo.old": ".demo.old",  # somebody's own
+        ".demo.new": ".demo.new",
+    }
+    with pytest.raises(FileNotFoundError):
+        replace_folder(tmp_path / "nothing", tmp_path / "demo")
+    assert (tmp_path / "demo" / "file").read_text() == "built" and len(list(tmp_path.iterdir())) == 3
 
 
 def test_no_path_of_the_machine_is_kept(series):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -110,6 +111,41 @@ def test_a_job_is_done_once_and_its_key_covers_what_it_depends_on(small, monkeyp
     assert len({trained.key, *keys}) == 1 + len(keys)
 
 
+def test_jobs_of_one_configuration_do_not_change_each_other(small):
+    config = FifthConfig()
+    first = fifth(small, config=config)
+    key = small.bench.key(first)
+    fifth(small, config=config, inputs={"voice": Descriptors(n_mels=64)})
+    assert small.bench.key(first) == key and first.config.inputs["voice"]["n_mels"] == 128
+
+
+def test_nothing_to_train_is_one_line(small):
+    with pytest.raises(UserError, match="nothing to train"):
+        small.bench.run([])
+
+
+def test_a_corpus_with_a_single_training_row_is_left_out(small, setup):
+    """Its batch size was once looked for without end."""
+    few = small.recipes | {"train": small.recipes["train"].head(1)}
+    assert rows.one_corpus(setup, few) == []
+
+
+def test_mistakes_are_explained_where_nothing_is_right():
+    table = pd.DataFrame({"system": "D", "true": ["sad", "fear"], "predicted": "angry"})
+    assert len(explanations.chosen(table, "D", 3)) == 2
+    assert len(explanations.chosen(table.assign(predicted=["sad", "angry"]), "D", 3)) == 1
+
+
+def test_two_processes_that_need_one_job_train_it_once(small, tmp_path, monkeypatch):
+    """Threads stand for processes here: the lock is on a file, and each has a bench of its own."""
+    trained, fit = [], jobs.fit.fit
+    monkeypatch.setattr(jobs.fit, "fit", lambda *args, **more: trained.append(1) or fit(*args, **more))
+    benches = [jobs.Bench(small.bench.store, tmp_path / "jobs", small.bench.load_encoder) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        keys = {found.key for found in pool.map(lambda bench: bench.fit(fifth(small, seed=9)), benches)}
+    assert len(keys) == len(trained) == 1
+
+
 def test_a_changed_byte_in_a_finished_model_is_not_believed(small):
     """Flipped signs once gave another table."""
     job = fifth(small, seed=7)
@@ -154,8 +190,12 @@ def test_a_kept_system_stands_without_the_folder_of_jobs(small, tmp_path):
     assert found.names == trained.names and found.folder.is_relative_to(tmp_path)
     expected = small.bench.predictions(trained, small.recipes["test"])
     pd.testing.assert_frame_equal(small.bench.predictions(found, small.recipes["test"]), expected)
-    (tmp_path / "models" / found.key / "config.json").unlink()
-    with pytest.raises(UserError, match="fifth is not in"):
+    path = found.folder / "model.safetensors"
+    save_file({name: -array for name, array in load_file(path).items()}, path)
+    with pytest.raises(UserError, match="fifth is no longer what was kept there"):
+        small.bench.model(found)
+    (found.folder / "config.json").unlink()
+    with pytest.raises(UserError, match="fifth is not there"):
         small.bench.model(found)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from toy_rows import one_thread  # noqa: F401
 from transformers import TrainerCallback, Wav2Vec2Model
 
@@ -93,6 +94,40 @@ def test_a_student_learns_is_kept_and_goes_on_after_a_kill(tmp_path, monkeypatch
     second = distill.teach(speech(), None, tmp_path / "b", plan)
     with torch.no_grad():
         torch.testing.assert_close(second(waves)[0], first(waves)[0], atol=2e-2, rtol=2e-2)
+
+
+def test_a_harmed_checkpoint_is_not_gone_on_from(tmp_path, monkeypatch):
+    """A truncated file once made every further try crash."""
+
+    def kill(self, args, state, control, **kwargs):
+        if state.global_step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(distill.Bar, "on_save", kill)
+        with pytest.raises(KeyboardInterrupt):
+            distill.teach(speech(), None, tmp_path / "a", PLAN)
+    path = tmp_path / "a/checkpoint-2/optimizer.pt"
+    path.write_bytes(path.read_bytes()[:100])
+    distill.teach(speech(), None, tmp_path / "a", PLAN)
+    assert pd.read_parquet(tmp_path / "a/history.parquet")["step"].tolist() == [2, 4, 6]
+
+
+def test_one_student_is_taught_by_one_process_at_a_time(tmp_path, monkeypatch):
+    """Two processes once wrote into one folder."""
+    tried, folder = [], tmp_path / "deep/a"
+
+    def attempt(self, args, state, control, **kwargs):
+        (lock,) = folder.parent.glob(".*.lock")
+        with pytest.raises(Timeout):
+            FileLock(lock).acquire(timeout=0)
+        tried.append(lock.name)
+
+    monkeypatch.setattr(distill.Bar, "on_save", attempt)
+    distill.teach(speech(), None, folder, PLAN)
+    assert tried == 3 * [".a.lock"]
+    with FileLock(folder.parent / ".a.lock", timeout=0):
+        pass  # it is let go of
 
 
 def test_a_student_that_was_changed_is_taught_again(tmp_path):

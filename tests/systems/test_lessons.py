@@ -15,6 +15,7 @@ from sersupport.core.errors import UserError
 from sersupport.corpora.synthesis import noises as made_noises
 from sersupport.inputs.encoders import encoder as encoders
 from sersupport.recipes.bank import NoiseBank
+from sersupport.sound import audio
 from sersupport.sound.mixing import snr_db
 from sersupport.systems import lessons as teaching
 from sersupport.systems.lessons import Corruption, Lessons, Speech
@@ -122,7 +123,7 @@ def test_listening_keeps_time_at_every_speed(tmp_path):
     path = tmp_path / "a.wav"
     tone = 0.3 * np.sin(2 * np.pi * 200 * np.arange(2 * RATE_HZ) / RATE_HZ)
     sf.write(path, tone, RATE_HZ)
-    table = pd.DataFrame({"speaker": ["emovo-f1"], "path": [str(path)], "sha256": ["x"]})
+    table = pd.DataFrame({"speaker": ["emovo-f1"], "path": [str(path)], "sha256": [audio.probe(path).sha256]})
     teacher = encoders.load(encoders.TINY, [-1])
     found = teaching.listen(table, teacher, Cache(tmp_path / "cache"), (0.5, 1.0, 2.0), length_s=3.0)
     assert list(found.speakers) == ["emovo-f1"] * 3

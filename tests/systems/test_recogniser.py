@@ -18,7 +18,7 @@ from sersupport.inputs.store import Store
 from sersupport.inputs.waveform import Waveform
 from sersupport.recipes import drawing
 from sersupport.recipes.rendering import Renderer, Window
-from sersupport.sound.audio import RATE_HZ
+from sersupport.sound.audio import RATE_HZ, probe
 from sersupport.systems.fusion import FusionModel, row_config
 from sersupport.systems.probe import Probe, ProbeConfig
 from sersupport.systems.recogniser import Recogniser, predict
@@ -32,7 +32,7 @@ def renderer(tmp_path_factory):
     for number, seconds in enumerate((0.9, 0.4)):
         path = str(folder / f"{number}.wav")
         sf.write(path, 0.3 * rng.standard_normal(round(seconds * RATE_HZ)).cumsum().clip(-20, 20) / 20, RATE_HZ)
-        own = {"emotion": ("angry", "sad")[number], "speaker": "one", "path": path, "sha256": path}
+        own = {"emotion": ("angry", "sad")[number], "speaker": "one", "path": path, "sha256": probe(path).sha256}
         rows.append({"id": f"toy/{number}"} | own)
     return Renderer(pd.DataFrame(rows), None, Window(0.1, CLIP_S))
 

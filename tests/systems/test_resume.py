@@ -7,7 +7,7 @@ import json
 import pytest
 
 from sersupport.core.errors import UserError
-from sersupport.systems.resume import DONE, KEY, finish, is_finished, make_ready
+from sersupport.systems.resume import DONE, KEY, finish, is_finished, make_ready, seal
 
 
 @pytest.fixture
@@ -24,11 +24,18 @@ def folder(tmp_path):
     return folder
 
 
-def checkpoint(folder, step, state='{"step": 1}'):
-    (folder / f"checkpoint-{step}").mkdir()
-    (folder / f"checkpoint-{step}/weights").write_bytes(b"w")
-    if state is not None:
-        (folder / f"checkpoint-{step}/trainer_state.json").write_text(state)
+def checkpoint(folder, step, best=None, sealed=True):
+    own = folder / f"checkpoint-{step}"
+    own.mkdir()
+    (own / "optimizer.pt").write_bytes(b"weights")
+    state = {"global_step": step, "best_model_checkpoint": best and f"/elsewhere/checkpoint-{best}"}
+    (own / "trainer_state.json").write_text(json.dumps(state))
+    if sealed:
+        seal(own)
+
+
+def checkpoints(folder):
+    return sorted(path.name for path in folder.glob("checkpoint-*"))
 
 
 def listing(folder):
@@ -67,11 +74,47 @@ def test_what_belongs_to_another_key_is_removed(folder):
 
 def test_of_the_same_key_only_half_written_checkpoints_are_removed(folder):
     checkpoint(folder, 7)
-    checkpoint(folder, 14, "{")
-    checkpoint(folder, 21, None)
+    checkpoint(folder, 14, sealed=False)
     make_ready(folder, "key")
-    assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-7"]
+    assert checkpoints(folder) == ["checkpoint-7"]
     assert (folder / "model/model.safetensors").exists()
+
+
+@pytest.mark.parametrize("name", ["optimizer.pt", "trainer_state.json", "digests.json"])
+@pytest.mark.parametrize("spoil", [lambda b: bytes([b[0] ^ 1]) + b[1:], lambda b: b[:-1], None])
+def test_a_changed_truncated_or_incomplete_checkpoint_is_removed(name, spoil, folder):
+    """Only the Trainer's state was once looked at."""
+    checkpoint(folder, 7)
+    checkpoint(folder, 14, best=7)
+    path = folder / "checkpoint-14" / name
+    path.write_bytes(spoil(path.read_bytes())) if spoil else path.unlink()
+    make_ready(folder, "key")
+    assert checkpoints(folder) == ["checkpoint-7"]
+
+
+@pytest.mark.parametrize(
+    ("best", "spoilt", "left"),
+    [
+        (7, None, ["checkpoint-14", "checkpoint-7"]),
+        (7, 7, []),
+        (14, 7, ["checkpoint-14"]),
+        (None, 7, ["checkpoint-14"]),
+    ],
+)
+def test_without_the_best_checkpoint_none_is_gone_on_from(best, spoilt, left, folder):
+    checkpoint(folder, 7)
+    checkpoint(folder, 14, best)
+    if spoilt:
+        (folder / f"checkpoint-{spoilt}/optimizer.pt").unlink()
+    make_ready(folder, "key")
+    assert checkpoints(folder) == left
+
+
+def test_a_checkpoint_may_be_sealed_twice(folder):
+    checkpoint(folder, 7)
+    seal(folder / "checkpoint-7")
+    make_ready(folder, "key")
+    assert checkpoints(folder) == ["checkpoint-7"]
 
 
 def test_a_key_that_was_cut_off_is_another_key(folder):
@@ -87,6 +130,25 @@ def test_a_folder_that_no_training_made_is_left_alone(tmp_path):
         make_ready(tmp_path, "key")
     assert "\n" not in str(caught.value) and str(tmp_path) in str(caught.value)
     assert listing(tmp_path) == ["thesis.tex"] and (tmp_path / "thesis.tex").read_text() == "five years"
+
+
+def test_hidden_locks_are_nobody_s_files(tmp_path):
+    """A lock in an otherwise empty folder was once taken for somebody's work."""
+    (tmp_path / ".lock").touch()
+    (tmp_path / ".student.lock").touch()
+    make_ready(tmp_path, "key")
+    (tmp_path / "history.parquet").write_bytes(b"history")
+    finish(tmp_path)
+    assert list(json.loads((tmp_path / DONE).read_text())) == ["history.parquet"]
+    make_ready(tmp_path, "other")
+    assert listing(tmp_path) == [".lock", ".student.lock", KEY]
+
+
+@pytest.mark.parametrize("name", [".hidden", "poetry.lock"])
+def test_other_files_without_a_key_are_somebody_s(name, tmp_path):
+    (tmp_path / name).touch()
+    with pytest.raises(UserError, match="holds files that no training made"):
+        make_ready(tmp_path, "key")
 
 
 def test_a_removal_that_was_cut_off_goes_on(folder, monkeypatch):
