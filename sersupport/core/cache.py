@@ -144,7 +144,8 @@ class Cache:
                 found[name] |= self._write(folders[name], rows, arrays)
 
         try:
-            for names, rows in tqdm(batches, desc=label, unit="batch", leave=False, disable=not batches):
+            # given a value for disable, tqdm would not ask the environment
+            for names, rows in tqdm(batches, desc=label, unit="batch", leave=False) if batches else ():
                 arrays = compute(names, rows)
                 for name in names:
                     if sum(len(numbers) for numbers, _ in made[name]) + len(rows) > PACK_ROWS:

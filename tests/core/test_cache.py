@@ -224,3 +224,14 @@ for first in range(0, 200, 20):
         errors = process.communicate()[1]
         assert process.returncode == 0, errors.decode()[-500:]
     assert not list(tmp_path.rglob(".making-*"))
+
+
+def test_a_cold_cache_is_quiet_where_bars_are_switched_off(tmp_path):
+    """Its bar stood in a notebook's output although the environment said none."""
+    code = (
+        "import sys; from pathlib import Path; import numpy as np; from sersupport.core.cache import Cache;"
+        "Cache(Path(sys.argv[1])).fetch({'a': {'kind': 'k'}}, [1, 2], lambda names, rows: {'a': {'x': rows}})"
+    )
+    command, quiet = [sys.executable, "-c", code, str(tmp_path)], os.environ | {"TQDM_DISABLE": "1"}
+    result = subprocess.run(command, env=quiet, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
