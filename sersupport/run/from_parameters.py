@@ -93,7 +93,13 @@ def encoder(run: Run) -> Encoder:
 def load_encoder(run: Run, name: str, layers: Sequence[int], fetch: bool = True) -> Encoder:
     """An encoder by hub name or folder, loaded once; see :func:`sersupport.inputs.encoders.encoder.load`."""
     source = local_encoder(name, run.root, run.p.data_dir) or name
-    return _loaded(str(source), run.p.seed, fetch).with_layers(layers)
+    return _layered(str(source), tuple(layers), run.p.seed, fetch)
+
+
+@lru_cache(maxsize=8)
+def _layered(source: str, layers: tuple[int, ...], seed: int, fetch: bool) -> Encoder:
+    """One object for one choice of layers, so that its weights are digested once and not for every saved system."""
+    return _loaded(source, seed, fetch).with_layers(layers)
 
 
 @lru_cache(maxsize=4)

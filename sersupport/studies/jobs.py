@@ -141,9 +141,8 @@ class Bench:
             if job.config.clean_partners:
                 partners = {name: self._materials(job, clean_partners(part.recipes)) for name, part in parts.items()}
             start = self.fit(job.start).folder if isinstance(job.start, Job) else job.start
-            config = copy.deepcopy(job.config)  # training sets its class weights, which the key must not see
             fit.fit(
-                config, parts["train"], parts["validation"], job.budget, job.seed, folder, key,
+                job.config, parts["train"], parts["validation"], job.budget, job.seed, folder, key,
                 start=start, partners=partners, label=job.system,
             )  # fmt: skip
 
@@ -221,12 +220,11 @@ def keep(trained: Iterable[Trained], folder: Path) -> pd.DataFrame:
 
 def kept(table: pd.DataFrame, folder: Path) -> dict[str, Trained]:
     """The systems of :func:`keep`, by name."""
-    rows = table.to_dict("records")
-    return {
-        row["system"]: Trained(key := row.pop("key"), row, folder / key, content)
-        for row in rows
-        for content in [row.pop("content")]
-    }
+    found = {}
+    for names in table.to_dict("records"):
+        key, content = names.pop("key"), names.pop("content")
+        found[names["system"]] = Trained(key, names, folder / key, content)
+    return found
 
 
 def _content(folder: Path) -> str:

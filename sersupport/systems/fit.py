@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -171,7 +172,7 @@ def fit(
     Parameters
     ----------
     config : SystemConfig
-        The system; its class weights are set here.
+        The system; copied, with the class weights of the training rows.
     train, validation : Materials
         Disjoint in speakers as the caller's split says; the step is chosen on ``validation``.
     budget : Budget
@@ -209,6 +210,7 @@ def fit(
         name: _dataset(config, part, partners.get(name))
         for name, part in (("train", train), ("validation", validation))
     }
+    config = copy.deepcopy(config)
     config.class_weights = balanced_class_weights(train.labels, config.num_labels)
     make_ready(folder, key)
     set_seed(seed)
