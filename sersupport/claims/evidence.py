@@ -11,6 +11,7 @@ import pandas as pd
 
 from sersupport.claims import facts
 from sersupport.claims.verdicts import NOT_TESTABLE
+from sersupport.core.errors import Missing
 from sersupport.recipes.bank import ENVIRONMENTS
 
 PRINT = "print"  # source of what is recomputed from printed numbers and definitions
@@ -111,8 +112,8 @@ class Evidence:
     Parameters
     ----------
     load : callable
-        Takes an artefact's name, one of :data:`ARTEFACTS`; returns it, or None where the run has none. Any error is
-        let through: only what is not there makes a claim not testable.
+        Takes an artefact's name, one of :data:`ARTEFACTS`; returns it, or raises Missing where the run has none. Any
+        other error is let through: only what is not there makes a claim not testable.
     profile : str
         Of the run, for the command.
     synthetic : bool
@@ -137,10 +138,10 @@ class Evidence:
         """
         if name not in ARTEFACTS:
             raise ValueError(f"{name} is not among the artefacts that the ledger may look at")
-        value = self._load(name)
-        if value is None:
-            raise Absent(name)
-        return value
+        try:
+            return self._load(name)
+        except Missing:
+            raise Absent(name) from None
 
     @cached_property
     def table4(self) -> pd.DataFrame:

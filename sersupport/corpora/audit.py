@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from pathlib import Path
 
 import librosa
@@ -267,10 +266,19 @@ def _copies(table: pd.DataFrame, present: Mapping[str, Path]) -> tuple[list[tupl
 
     checksums = pd.Series(sums, dtype=object)
     by_sum = checksums.groupby(checksums, sort=False)
-    same = [pair for _, files in by_sum for pair in combinations(sorted(files.index), 2) if apart(pair)]
+    same = [pair for _, files in by_sum for pair in _linked(sorted(files.index), apart)]
     candidates = [pair for pair in _neighbours(waves) if apart(pair) and sums[pair[0]] != sums[pair[1]]]
     bar = tqdm(candidates, desc="waveforms", unit="pair", leave=False, disable=None)
     return same, [pair for pair in bar if correlation(waves[pair[0]], waves[pair[1]]) >= SAME_RECORDING]
+
+
+def _linked(files: list[str], apart: Callable[[tuple[str, str]], bool]) -> list[tuple[str, str]]:
+    """A pair for each of some identical files but one, with one of another part; none where they share one part."""
+    first = files[0]
+    other = next((file for file in files if apart((first, file))), None)
+    if other is None:
+        return []
+    return [tuple(sorted((file, first if apart((first, file)) else other))) for file in files[1:]]
 
 
 def fingerprint(y: np.ndarray) -> np.ndarray:

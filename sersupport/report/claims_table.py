@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import textwrap
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.report.publish import LEDGER, PUBLISHED
 from sersupport.report.record import RECORD, read_record
-from sersupport.run.artefacts import Artefacts, Missing, is_there
+from sersupport.run.artefacts import Artefacts, is_there
 from sersupport.run.parameters import EMBEDDED
 
 _LEDGER_FILE = Path("artefacts") / f"{LEDGER}.parquet"
@@ -60,15 +59,9 @@ def ledger_of(folder: Path, recompute: bool = False) -> pd.DataFrame:
     if not any(is_there(artefacts.folder, artefact) for artefact in ARTEFACTS):
         raise UserError(f"{folder} has no tables to recompute the claims from: name a complete run with --run")
 
-    def load(artefact: str) -> Any:
-        try:
-            return artefacts.load(artefact)
-        except Missing:
-            return None
-
     parameters = read_record(folder)["parameters"]
     synthetic = parameters["data_dir"] == EMBEDDED
-    return ledger(Evidence(load, parameters["profile"], synthetic, parameters["bootstrap_samples"]))
+    return ledger(Evidence(artefacts.load, parameters["profile"], synthetic, parameters["bootstrap_samples"]))
 
 
 def overview(table: pd.DataFrame) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
-from sersupport.core.errors import UserError
+from sersupport.core.errors import Missing, UserError
 from sersupport.core.files import whole
 from sersupport.core.keys import file_digest
 
@@ -25,10 +25,6 @@ def _from_json(path: Path) -> Any:
 
 
 _READERS = {".parquet": pd.read_parquet, ".safetensors": load_file, ".json": _from_json}
-
-
-class Missing(UserError):
-    """An artefact that is not there, as opposed to one that is there and cannot be used."""
 
 
 def files(folder: Path, artefact: str) -> list[Path]:

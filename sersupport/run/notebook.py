@@ -14,10 +14,10 @@ from IPython.display import HTML, Markdown, display
 from matplotlib.figure import Figure
 
 from sersupport.core.cache import Cache
-from sersupport.core.errors import UserError
+from sersupport.core.errors import Missing, UserError
 from sersupport.core.files import whole
 from sersupport.run import figures
-from sersupport.run.artefacts import Artefacts, Missing
+from sersupport.run.artefacts import Artefacts
 from sersupport.run.chapters import CHAPTERS, Chapter
 from sersupport.run.parameters import EMBEDDED, Parameters, from_namespace, project_root
 
@@ -157,10 +157,9 @@ class Run:
         written = {f"{name}/{own}" for name, chapter in self._chapters.items() for own in chapter.writes}
 
         def load(artefact: str) -> Any:
-            try:
-                return self.load(artefact) if artefact in written else None
-            except Missing:
-                return None
+            if artefact not in written:
+                raise Missing(f"no notebook writes {artefact}")
+            return self.load(artefact)
 
         # where nothing measured is read there are no intervals to sample
         measures = {*self._chapters[self.notebook].reads, *self._saved}.intersection(ARTEFACTS)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sersupport.claims.evidence import Claim, Evidence
+from sersupport.core.errors import Missing
 from sersupport.corpora.convention import EMOTIONS
 
 
@@ -37,7 +38,12 @@ def evidence():
     """Makes the evidence of a run with the given artefacts and no others."""
 
     def make(artefacts: dict[str, pd.DataFrame] | None = None, synthetic: bool = False) -> Evidence:
-        return Evidence((artefacts or {}).get, "test", synthetic, samples=200)
+        def load(name: str) -> pd.DataFrame:
+            if name not in (artefacts or {}):
+                raise Missing(name)
+            return artefacts[name]
+
+        return Evidence(load, "test", synthetic, samples=200)
 
     return make
 

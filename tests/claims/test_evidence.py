@@ -8,10 +8,10 @@ import pytest
 from sersupport.claims.evidence import ARTEFACTS, CLEAN, Absent, Evidence, Finding
 from sersupport.claims.ledger import ledger
 from sersupport.claims.verdicts import REPRODUCED
-from sersupport.core.errors import UserError
+from sersupport.core.errors import Missing, UserError
 
 
-def test_only_absence_is_absence():
+def test_only_absence_is_absence(evidence):
     """An artefact that is there and cannot be read must not pass for one that the run does not have."""
 
     def broken(name: str) -> None:
@@ -20,15 +20,20 @@ def test_only_absence_is_absence():
     with pytest.raises(UserError, match="seed 1"):
         ledger(Evidence(broken, "test", False))
     with pytest.raises(Absent, match=f"needs `{CLEAN}`"):
-        Evidence({}.get, "test", False).artefact(CLEAN)
+        evidence().artefact(CLEAN)
 
 
-def test_the_ledger_looks_at_declared_artefacts_only_and_at_all_of_them():
+def test_the_ledger_looks_at_declared_artefacts_only_and_at_all_of_them(evidence):
     with pytest.raises(ValueError, match="not among the artefacts"):
-        Evidence({}.get, "test", False).artefact("07_ablation/variants")
+        evidence().artefact("07_ablation/variants")
     asked = []
-    ledger(Evidence(asked.append, "test", False))
-    assert set(asked) == set(ARTEFACTS) and len(asked) == len(ARTEFACTS)
+
+    def lacking(name: str) -> None:
+        asked.append(name)
+        raise Missing(name)
+
+    ledger(Evidence(lacking, "test", False))
+    assert set(asked) == set(ARTEFACTS)
 
 
 def test_a_finding_must_say_what_it_rests_on():
@@ -42,9 +47,11 @@ def test_a_folder_of_tables_is_evidence_enough(predictions, evidence, tmp_path):
     (tmp_path / CLEAN).parent.mkdir()
     rows.to_parquet(tmp_path / f"{CLEAN}.parquet")
 
-    def load(name: str) -> pd.DataFrame | None:
+    def load(name: str) -> pd.DataFrame:
         path = tmp_path / f"{name}.parquet"
-        return pd.read_parquet(path) if path.exists() else None
+        if not path.exists():
+            raise Missing(name)
+        return pd.read_parquet(path)
 
     found = ledger(Evidence(load, "test", False, samples=200))
     pd.testing.assert_frame_equal(found, ledger(evidence({CLEAN: rows})))

@@ -154,6 +154,20 @@ def test_identical_recordings_are_found_in_another_container(folder):
     assert same.examples == ["other.flac = v0.wav"]
 
 
+def test_many_identical_recordings_are_linked_once_each(tmp_path):
+    """A file that stands there a thousand times must not make half a million pairs."""
+    tone = np.sin(np.arange(8000) / 5)
+    names = [f"{name}.wav" for name in "abcdefgh"]
+    for name in names:
+        sf.write(tmp_path / name, tone, 16_000)
+    parts = [(name, "train" if name < "e" else "test") for name in names]
+    same = finding(audit(rows(*parts), tmp_path), "duplicate")
+    assert (same.shared, same.test_share) == (7, 1.0)
+    assert {name for pair in same.examples for name in pair.split(" = ")} <= {
+        *names
+    } and "a.wav = e.wav" in same.examples
+
+
 def copies(y: np.ndarray) -> dict[str, np.ndarray]:
     stream = io.BytesIO()
     sf.write(stream, y, RATE_HZ, format="MP3", subtype="MPEG_LAYER_III")

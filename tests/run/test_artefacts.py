@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sersupport.core.errors import UserError
-from sersupport.run.artefacts import Artefacts, Missing, files
+from sersupport.core.errors import Missing, UserError
+from sersupport.run.artefacts import Artefacts, files
 
 VALUES = [
     pd.DataFrame({"a": [1, 2], "b": ["x", None]}),

@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from sersupport.core.errors import UserError
+from sersupport.core.errors import Missing, UserError
 from sersupport.run import notebook
-from sersupport.run.artefacts import Missing
 from sersupport.run.chapters import Chapter
 from sersupport.run.notebook import Run
 from sersupport.run.parameters import Parameters
