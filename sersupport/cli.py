@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from pathlib import Path
@@ -66,7 +67,7 @@ def claims(claim: str | None, run: str | None, recompute: bool) -> None:
     from sersupport.report.publish import found
     from sersupport.report.record import package_root
 
-    folder = found(run, package_root()) if run else claims_table.newest(package_root())
+    folder = found(run, package_root()) if run is not None else claims_table.newest(package_root())
     table = claims_table.ledger_of(folder, recompute)
     click.echo(claims_table.in_full(table, claim) if claim else claims_table.overview(table))
 
@@ -84,6 +85,8 @@ def audit(context: click.Context, split: str, data: str | None, protocol: str | 
     """
     from sersupport.corpora import audit as auditor
 
+    if target not in (None, "-") and Path(target).exists() and os.path.samefile(target, split):
+        raise UserError(f"--json {target}: is the split itself; name another file")
     if data is not None and not Path(data).is_dir():
         raise UserError(f"no folder {data}: --data names what the files of {split} are relative to")
     table = auditor.read_split(split)
@@ -118,7 +121,7 @@ def main() -> int:
 
 
 def _fail(message: str, status: int) -> int:
-    click.echo(f"sersupport: {message}", err=True)
+    click.echo(f"sersupport: {' '.join(message.split())}", err=True)
     return status
 
 

@@ -79,8 +79,8 @@ class Report:
     parts : dict
         Rows by part.
     named : dict
-        Rows by how their utterance is known: "column", "convention" (a corpus's file name), "guess", and how many
-        files have audio at hand.
+        Rows by how their utterance is known: "column", "convention" (a corpus's file name), "guess"; how many files
+        have audio at hand ("audio"), and of how many it cannot be read ("unread").
     findings : list of Overlap
     """
 
@@ -101,8 +101,11 @@ class Report:
     def in_words(self) -> str:
         """One line a finding, the verdict last."""
         parts = ", ".join(f"{name} {rows:,}" for name, rows in self.parts.items())
-        named = ", ".join(f"{count:,} by {how}" for how, count in self.named.items() if how != "audio" and count)
+        rows = {how: count for how, count in self.named.items() if how not in ("audio", "unread")}
+        named = ", ".join(f"{count:,} by {how}" for how, count in rows.items() if count)
         lines = [f"{sum(self.parts.values()):,} rows ({parts}); utterances known {named or 'of none'}"]
+        if self.named["unread"]:
+            lines.append(f"{self.named['unread']:,} files cannot be read as audio and were compared with none")
         for finding in self.findings:
             kind, mark = _KINDS[finding.kind], "LEAK" if finding.leak else "shared" if finding.shared else "ok"
             share = f", {100 * finding.test_share:.1f} % of the test rows; for example {'; '.join(finding.examples)}"
@@ -133,17 +136,22 @@ def read_split(path: str | os.PathLike[str]) -> pd.DataFrame:
     path = Path(path)
     if not path.is_file():
         raise UserError(f"{path}: no such file; give a CSV with the columns file and split")
+    separator = "\t" if path.suffix == ".tsv" else ","
     try:
-        table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
         raise UserError(f"{path}: not a CSV: {' '.join(str(error).split())}") from None
-    table.columns = [str(column).strip().lower() for column in table.columns]
-    if twice := [*table.columns[table.columns.duplicated()]]:
+    header = [*pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, header=None, nrows=1).iloc[0]]
+    # pandas gives the second of two columns another name
+    table.columns = names = [name.strip().lower() for name in header[: len(table.columns)]]
+    if twice := [name for name in names if names.count(name) > 1]:
         raise UserError(f"{path}: two columns {twice[0]!r}; leave one of them there")
     if not isinstance(table.index, pd.RangeIndex):
         raise UserError(f"{path}: its rows have more cells than its header; quote cells that hold a comma")
     if missing := [column for column in ("file", "split") if column not in table]:
         raise UserError(f"{path}: no column {missing[0]!r}; it has {', '.join(table.columns)}")
+    if (table["split"].str.strip() == "").any():
+        raise UserError(f"{path}: some rows have no split; name the part of each, or leave those rows out")
     if table["split"].nunique() < 2:
         raise UserError(f"{path}: {len(table)} rows in {table['split'].nunique()} part; an audit needs two or more")
     return table
@@ -210,13 +218,14 @@ def audit(table: pd.DataFrame, folder: str | os.PathLike[str] | None = None, pro
     ]
     present = _present(table["file"], Path(folder)) if folder is not None else {}
     strict = protocol != "row-random"
-    same, alike = _copies(table, present)
+    same, alike, unread = _copies(table, present)
     for kind, pairs in (("duplicate", same), ("near-duplicate", alike)):
         concerned = table["file"].isin({file for pair in pairs for file in pair}).to_numpy()
         share = float(concerned[in_test].mean())
         names = [" = ".join(pair) for pair in pairs[:EXAMPLES]]
-        findings.append(Overlap(kind, bool(present), len(pairs), share, bool(pairs) and strict, names))
-    named = {**table.loc[table["known"] != "", "known"].value_counts().to_dict(), "audio": len(present)}
+        findings.append(Overlap(kind, len(present) > unread, len(pairs), share, bool(pairs) and strict, names))
+    known = table.loc[table["known"] != "", "known"].value_counts().to_dict()
+    named = {**known, "audio": len(present) - unread, "unread": unread}
     return Report(protocol, table["split"].value_counts(sort=False).to_dict(), named, findings)
 
 
@@ -248,8 +257,10 @@ def _present(files: Iterable[str], folder: Path) -> dict[str, Path]:
     return present
 
 
-def _copies(table: pd.DataFrame, present: Mapping[str, Path]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Pairs of files of different parts with identical samples, and such as are copies otherwise."""
+def _copies(
+    table: pd.DataFrame, present: Mapping[str, Path]
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]], int]:
+    """Pairs of files of different parts with identical samples, and copies otherwise; how many cannot be read."""
     parts_of = table.groupby("file")["split"].agg(set)
     waves, sums = {}, {}
     for file, path in tqdm(present.items(), desc="audio", unit="file", leave=False, disable=None):
@@ -269,7 +280,8 @@ def _copies(table: pd.DataFrame, present: Mapping[str, Path]) -> tuple[list[tupl
     same = [pair for _, files in by_sum for pair in _linked(sorted(files.index), apart)]
     candidates = [pair for pair in _neighbours(waves) if apart(pair) and sums[pair[0]] != sums[pair[1]]]
     bar = tqdm(candidates, desc="waveforms", unit="pair", leave=False, disable=None)
-    return same, [pair for pair in bar if correlation(waves[pair[0]], waves[pair[1]]) >= SAME_RECORDING]
+    alike = [pair for pair in bar if correlation(waves[pair[0]], waves[pair[1]]) >= SAME_RECORDING]
+    return same, alike, len(present) - len(sums)
 
 
 def _linked(files: list[str], apart: Callable[[tuple[str, str]], bool]) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ from sersupport.report.record import RECORD, read_record
 from sersupport.run.artefacts import Artefacts, is_there
 from sersupport.run.parameters import EMBEDDED
 
+_COLUMNS = ("id", "paper", "place", "claim", "test", "evidence", "low", "high", "basis", "verdict", "command")
 _LEDGER_FILE = Path("artefacts") / f"{LEDGER}.parquet"
 
 
@@ -50,16 +51,21 @@ def ledger_of(folder: Path, recompute: bool = False) -> pd.DataFrame:
         If the folder has no ledger or, to recompute it, none of the tables that claims are tested on; or if artefacts
         in it cannot be used.
     """
-    artefacts = Artefacts(folder / "artefacts", reader="the ledger")
+    parameters = read_record(folder)["parameters"]
+    # the record's texts hold no path of a machine, those beside an unpublished run's artefacts do
+    known = {name: value for name, value in parameters.items() if not isinstance(value, str | dict)}
+    artefacts = Artefacts(folder / "artefacts", known, "the run")
     if not recompute:
-        return artefacts.load(LEDGER)
+        table = artefacts.load(LEDGER)
+        if lacking := [name for name in _COLUMNS if name not in table] or ["claim"] * table.empty:
+            raise UserError(f"{LEDGER} in {folder} has no {lacking[0]}: run notebook {LEDGER.partition('/')[0]} again")
+        return table
     from sersupport.claims.evidence import ARTEFACTS, Evidence
     from sersupport.claims.ledger import ledger
 
     if not any(is_there(artefacts.folder, artefact) for artefact in ARTEFACTS):
         raise UserError(f"{folder} has no tables to recompute the claims from: name a complete run with --run")
 
-    parameters = read_record(folder)["parameters"]
     synthetic = parameters["data_dir"] == EMBEDDED
     return ledger(Evidence(artefacts.load, parameters["profile"], synthetic, parameters["bootstrap_samples"]))
 

@@ -44,6 +44,8 @@ def check(parameters: Parameters, root: Path, sources: Collection[str], echo: Ca
         If corpora or noises are not there, the fold is none of theirs, or an encoder is broken, lacks a layer, or
         cannot be had. Of those that are only compared, some may be absent from this machine, not all.
     """
+    for name in parameters.corpora:
+        corpus(name)
     recorded = parameters.data_dir != EMBEDDED
     folder = root / parameters.data_dir
     if CORPORA in sources and (recorded or parameters.fold >= _EVERY_CORPUS_HAS):

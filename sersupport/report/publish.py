@@ -16,7 +16,15 @@ from pyarrow import parquet
 from sersupport.claims.evidence import ARTEFACTS
 from sersupport.core.errors import UserError
 from sersupport.core.keys import file_digest
-from sersupport.report.record import folder_digest, locked, package_root, read_record, replace_folder, write_record
+from sersupport.report.record import (
+    RECORD,
+    folder_digest,
+    locked,
+    package_root,
+    read_record,
+    replace_folder,
+    write_record,
+)
 from sersupport.report.schedule import is_whole
 from sersupport.run.artefacts import MADE, files
 
@@ -58,8 +66,7 @@ def publish(run: str, name: str | None = None, root: Path | None = None) -> Path
     if not re.fullmatch(r"\w[\w.-]*", name):
         raise UserError(f"--as {name}: a report's name is made of letters, digits, dots, hyphens and underscores")
     target = root / PUBLISHED / name
-    if target.exists() and "published" not in _record_of(target):
-        raise UserError(f"{target} is no published report: move it away, or choose another name with --as")
+    _check_target(target, read_record(folder)["parameters"]["profile"])
     with locked(folder), TemporaryDirectory(prefix="sersupport-publish-") as temporary:
         record = read_record(folder)
         _check(folder, record)
@@ -88,11 +95,20 @@ def found(run: str, root: Path) -> Path:
     raise UserError(f"{run} is no folder of a run: make one with sersupport report")
 
 
-def _record_of(folder: Path) -> dict[str, Any]:
+def _check_target(target: Path, profile: str) -> None:
+    """Raise a UserError where something else would be lost than an earlier report of the same profile."""
+    if not os.path.lexists(target):
+        return
     try:
-        return read_record(folder)
+        record = read_record(target)
     except UserError:
-        return {}
+        record = {}
+    if "published" not in record or target.is_symlink():
+        raise UserError(f"{target} is no published report: move it away, or choose another name with --as")
+    if (other := record["parameters"]["profile"]) != profile:
+        raise UserError(f"{target} is a report of profile {other}: remove it, or choose another name with --as")
+    if foreign := sorted({path.name for path in target.iterdir()} - {RECORD, "html", "artefacts"}):
+        raise UserError(f"{target} holds {foreign[0]!r}, which no report made: move it away")
 
 
 def _check(folder: Path, record: dict[str, Any]) -> None:

@@ -55,9 +55,25 @@ def read_record(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         record = None
-    if not isinstance(record, dict) or not {"parameters", "provenance", "notebooks"} <= record.keys():
+    if not _is_record(record):
         raise UserError(f"{path} is no record of a run: restore it, or make the report in another folder")
     return record
+
+
+def _is_record(record: Any) -> bool:
+    """Whether all is there that is read of a record without a further look."""
+    if not isinstance(record, dict) or not all(
+        isinstance(record.get(part), dict) for part in ("parameters", "provenance", "notebooks")
+    ):
+        return False
+    parameters, site = record["parameters"], record.get("site")
+    entries = [entry for entry in record["notebooks"].values() if entry is not None]
+    return (
+        all(isinstance(parameters.get(name), str) for name in ("profile", "data_dir"))
+        and isinstance(parameters.get("bootstrap_samples"), int)
+        and all(isinstance(entry, dict) and {"seconds", "peak_gib"} <= entry.keys() for entry in entries)
+        and (site is None or (isinstance(site, dict) and "pages" in site))
+    )
 
 
 def write_record(folder: Path, record: dict[str, Any]) -> None:

@@ -113,8 +113,9 @@ class Keys:
             [sources[name]() for name in step.chapter.sources],
         ])  # fmt: skip
 
-    @cached_property
+    @property
     def _package(self) -> str:
+        """As it is now: somebody may edit it while a notebook runs."""
         return digest([
             folder_digest(part) if part.is_dir() else file_digest(part)
             for part in sorted(PACKAGE.iterdir())

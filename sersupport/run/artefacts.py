@@ -67,11 +67,13 @@ class Artefacts:
         self._known: dict[str, tuple[Any, str | None]] = {
             name: (value, None) for name, value in (parameters or {}).items() if name not in _ANYWHERE
         }
+        self._loaded: dict[str, str] = {}  # artefact -> its content
+        self._sources: dict[str, str] = {}  # the same of those, and of what they were made from
 
     def save(self, artefact: str, value: pd.DataFrame | Mapping[str, Any]) -> None:
-        """Write an artefact, whole or not at all, with its digest and all parameters that it depends on.
+        """Write an artefact, whole or not at all, with its digest, all parameters that it depends on, and its sources.
 
-        Those are the reader's own and those of everything that was loaded before.
+        Those are the reader's own parameters and those of everything that was loaded before, and the digests of it.
 
         Parameters
         ----------
@@ -92,7 +94,8 @@ class Artefacts:
         parameters = {name: value for name, (value, _) in sorted(self._known.items())}
         with whole(self.folder / f"{artefact}{suffix}") as temporary:
             write(temporary)
-            made = {"parameters": parameters, "content": file_digest(temporary)}
+            content = file_digest(temporary)
+            made = {"parameters": parameters, "content": content, "from": dict(sorted(self._loaded.items()))}
         with whole(self.folder / f"{artefact}{MADE}") as temporary:
             temporary.write_text(json.dumps(made, indent=1), encoding="utf-8")
 
@@ -114,8 +117,8 @@ class Artefacts:
         Missing
             If it is not there.
         UserError
-            If it cannot be read, is not as it was made, or was made under another value of a parameter that the
-            reader or something that it has loaded has, too.
+            If it cannot be read, is not as it was made, was made under another value of a parameter that the reader
+            or something that it has loaded has, too, or from another version of what was loaded.
         """
         notebook = artefact.partition("/")[0]
         if not is_there(self.folder, artefact):
@@ -126,14 +129,28 @@ class Artefacts:
             if sidecar["content"] != file_digest(path):
                 raise ValueError("changed")
             value, made = _READERS[path.suffix](path), dict(sidecar["parameters"])
+            seen = {**sidecar.get("from", {}), artefact: sidecar["content"]}
         except (OSError, ValueError, LookupError, TypeError, SafetensorError):
             raise UserError(
                 f"{artefact} in {self.folder.parent} cannot be read or is not as it was made:"
                 f" run notebook {notebook} again"
             ) from None
         self._agree(artefact, made)
+        self._fit(artefact, seen)
+        self._loaded[artefact] = seen[artefact]
         self._known |= {name: (value, artefact) for name, value in made.items() if name not in self._known}
         return value
+
+    def _fit(self, artefact: str, seen: Mapping[str, str]) -> None:
+        """Raise a UserError where an artefact was made from another version of one that was loaded."""
+        notebook = artefact.partition("/")[0]
+        for other, content in seen.items():
+            if self._sources.get(other, content) != content:
+                raise UserError(
+                    f"{artefact} goes with another {other} than what {self._reader} has loaded: run notebook"
+                    f" {notebook} again"
+                )
+        self._sources |= seen
 
     def _agree(self, artefact: str, made: Mapping[str, Any]) -> None:
         for name, value in made.items():

@@ -29,6 +29,12 @@ def _each_once(values: list[Any]) -> list[Any]:
     return values
 
 
+def _whole_heads(value: int) -> int:
+    if value > 64 and value % (value // 64):
+        raise ValueError("must be a width that its heads of 64 divide")
+    return value
+
+
 def _with_spectral(rows: list[str]) -> list[str]:
     if rows == ["B"]:
         raise ValueError("B alone has no descriptors to explain: add A, C or D")
@@ -45,7 +51,8 @@ Row = Literal["A", "B", "C", "D"]  # of Table VI
 Rows = Annotated[list[Row], Field(min_length=1), AfterValidator(_rising), AfterValidator(_with_spectral)]
 Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
 Ratios = Annotated[list[Decibels], Field(min_length=2), AfterValidator(_rising)]
-Names = Annotated[list[str], Field(min_length=1), AfterValidator(_each_once)]
+Name = Annotated[str, Field(min_length=1)]
+Names = Annotated[list[Name], Field(min_length=1), AfterValidator(_each_once)]
 Layers = Annotated[list[int], Field(min_length=1)]
 Speeds = Annotated[list[Annotated[float, Field(ge=0.5, le=2)]], Field(min_length=1), AfterValidator(_rising)]
 Lesson = Literal[
@@ -79,7 +86,7 @@ class Parameters(BaseModel):
     data_dir: str = EMBEDDED
     corpora: Names = ["ravdess", "cremad", "tess", "savee"]
     corpus_scale: Annotated[float, Field(gt=0, le=4)] = 1.0
-    noise_test_collections: list[str] = ["embedded-test"]
+    noise_test_collections: Names = ["embedded-test"]
     # signal
     clip_start_s: Annotated[float, Field(ge=0)] = 0.6
     clip_length_s: Annotated[float, Field(ge=0.5, le=30)] = 2.5
@@ -94,7 +101,7 @@ class Parameters(BaseModel):
     test_utterances: Annotated[int, Field(ge=0)] = 112  # 0: all
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
-    encoder: str = "w2v2-mini"
+    encoder: Name = "w2v2-mini"
     encoder_layers: Layers = [-1]
     encoder_frozen: bool = True
     cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
@@ -117,11 +124,11 @@ class Parameters(BaseModel):
     # encoders: which are compared, with their layers, and how one teaches another
     encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
     encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
-    teacher: str = "w2v2-mini"
+    teacher: Name = "w2v2-mini"
     teacher_layers: Layers = [-1]
     student_start: str = ""  # an encoder of this shape, to be taught further; empty: random weights
     student_channels: Count = 8
-    student_hidden: Annotated[int, Field(ge=16, multiple_of=16)] = 32
+    student_hidden: Annotated[int, Field(ge=16, multiple_of=16), AfterValidator(_whole_heads)] = 32
     student_layers: Count = 2
     lesson_speeds: Speeds = [1.0]
     lesson_steps: Annotated[int, Field(ge=10)] = 40
@@ -176,6 +183,8 @@ def validated(values: Mapping[str, Any], origin: str) -> Parameters:
     UserError
         Naming the first unknown, ill-typed or out-of-range parameter.
     """
+    if "\\x00" in repr(values):
+        raise UserError(f"{origin}: a value holds the character NUL; leave it out")
     try:
         return Parameters(**values)
     except ValidationError as error:
@@ -224,7 +233,7 @@ def parse_yaml(text: str, origin: str) -> Any:
     """
     try:
         return yaml.load(text, Loader=_Yaml)
-    except (yaml.YAMLError, ValueError, AttributeError) as error:  # the last two from malformed dates and numbers
+    except (yaml.YAMLError, ValueError, AttributeError, RecursionError) as error:  # malformed dates, deep nesting
         raise UserError(f"{origin}: not valid YAML: {' '.join(str(error).split())}") from None
 
 
@@ -236,8 +245,9 @@ def read_profile(profile: str, profiles_dir: Path) -> dict[str, Any]:
     UserError
         If there is no such profile, or it is not a YAML mapping.
     """
-    path = Path(profile) if profile.endswith((".yaml", ".yml")) else profiles_dir / f"{profile}.yaml"
-    if not path.is_file():
+    is_path = profile.endswith((".yaml", ".yml"))
+    path = Path(profile) if is_path else profiles_dir / f"{profile}.yaml"
+    if not path.is_file() or not (is_path or path.parent == profiles_dir):
         known = ", ".join(sorted(entry.stem for entry in profiles_dir.glob("*.yaml")))
         raise UserError(f"no profile {profile!r} ({path}); there are: {known}, or give the path of a .yaml file")
     try:

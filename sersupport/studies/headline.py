@@ -24,7 +24,7 @@ def scores(table6: pd.DataFrame, row: str) -> list[str]:
     """
     printed = facts.table("2512.18298-table6-ablation").set_index("row")
     return [
-        f"{ROW_NAMES[row][2:].capitalize()} (row {row}), {s.speech} speech of speakers never heard: UAR"
+        f"{ROW_NAMES[row][2:].capitalize()} (row {row}), {s.speech} speech of speakers held out: UAR"
         f" **{s.recall:.2f}** ({_interval(s)}), accuracy **{100 * s.accuracy:.1f} %**; the paper prints"
         f" {printed.loc[row, f'{s.speech}_accuracy_pct']:.2f} %."
         for s in table6[table6["system"] == row].itertuples()

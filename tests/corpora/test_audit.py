@@ -205,7 +205,10 @@ def test_correlation_by_hand():
 def test_unreadable_audio_is_passed_over(folder):
     (folder / "bad.wav").write_text("not audio")
     report = audit(rows(("v0.wav", "train"), ("bad.wav", "test")), folder)
-    assert report.named["audio"] == 2 and not report.leaks
+    assert (report.named["audio"], report.named["unread"]) == (1, 1) and not report.leaks
+    assert "1 files cannot be read as audio" in report.in_words()
+    none = audit(rows(("bad.wav", "train"), ("bad.wav", "test")), folder)
+    assert not finding(none, "duplicate").checked and "not checked: recordings with identical" in none.in_words()
 
 
 def test_a_file_of_five_samples_is_compared_by_its_samples_alone(folder):
@@ -261,6 +264,20 @@ def test_no_file_cell_breaks_reading_naming_or_auditing(tmp_path_factory, cells)
         assert "\n" not in str(error)
     else:
         assert list(again.columns) == ["file", "split"] and audit(again, folder).in_words()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,split,speaker,Speaker\na,train,x,y\nb,test,x,y\n", "two columns 'speaker'"),
+        ("file,split,split\na,train,x\nb,test,y\n", "two columns 'split'"),
+        ("file,split\na,train\nb,\n", "some rows have no split"),
+    ],
+)
+def test_a_header_or_a_cell_that_says_two_things_or_nothing_is_refused(tmp_path, text, message):
+    (tmp_path / "split.csv").write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_split(tmp_path / "split.csv")
 
 
 # the command ---------------------------------------------------------------------------------------------------------
@@ -342,3 +359,14 @@ def test_an_unknown_protocol_is_refused():
     with pytest.raises(UserError, match="no protocol"):
         audit(rows(("a", "train"), ("b", "test")), protocol="x")
     assert 0.5 < SAME_RECORDING < 0.9
+
+
+def test_the_split_is_not_overwritten_by_its_own_findings(command, folder):
+    """It once was, with exit status 0."""
+    path = folder / "split.csv"
+    path.write_text("file,split\nv0.wav,train\nv1.wav,test\n")
+    (folder / "link.json").symlink_to(path)
+    for target in (path, folder / "link.json"):
+        status, _, error = command(path, "--json", target)
+        assert status == 2 and "is the split itself" in error and error.count("\n") == 1
+    assert path.read_text().startswith("file,split")

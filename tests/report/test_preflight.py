@@ -54,6 +54,12 @@ def test_the_demo_costs_nothing(tmp_path, monkeypatch):
     assert check(tmp_path) == []
 
 
+def test_a_misspelt_corpus_is_refused_where_nothing_else_is_looked_at(tmp_path):
+    """The demo's run of a folder was once lost to it."""
+    with pytest.raises(UserError, match="no reader for corpus 'ravdes'"):
+        check(tmp_path, corpora=["ravdes"])
+
+
 def test_a_fold_that_no_corpus_has_is_refused(tmp_path, data):
     with pytest.raises(UserError, match="fold 99"):
         check(tmp_path, fold=99)

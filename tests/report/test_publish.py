@@ -85,6 +85,53 @@ def test_a_report_is_replaced_by_a_whole_one_and_by_nothing_else(run, tmp_path):
     assert sorted(path.name for path in target.parent.iterdir()) == ["mine", "small"]
 
 
+def test_nothing_is_lost_but_an_earlier_report_of_the_same_profile(run, tmp_path):
+    target = publish("small", root=tmp_path)
+    (target / "NOTES.md").write_text("mine")
+    with pytest.raises(UserError, match=r"holds 'NOTES\.md', which no report made"):
+        publish("small", root=tmp_path)
+    (target / "NOTES.md").unlink()
+    write_record(target, read_record(target) | {"parameters": read_record(target)["parameters"] | {"profile": "other"}})
+    with pytest.raises(UserError, match="is a report of profile other"):
+        publish("small", root=tmp_path)
+    target.rename(tmp_path / "elsewhere")
+    target.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(UserError, match="is no published report"):
+        publish("small", root=tmp_path)
+    assert (tmp_path / "elsewhere" / "html" / "index.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda record: record | {"parameters": []},
+        lambda record: record | {"parameters": {}},
+        lambda record: record | {"parameters": record["parameters"] | {"profile": 1}},
+        lambda record: record | {"parameters": record["parameters"] | {"bootstrap_samples": "many"}},
+        lambda record: record | {"notebooks": []},
+        lambda record: record | {"notebooks": {"07_ablation": "done"}},
+        lambda record: record | {"site": {}},
+    ],
+)
+def test_a_record_that_is_damaged_within_is_one_line(run, tmp_path, harm):
+    write_record(run, harm(read_record(run)))
+    for use in (lambda: publish("small", root=tmp_path), lambda: claims_table.ledger_of(run, recompute=True)):
+        with pytest.raises(UserError, match="no record of a run"):
+            use()
+
+
+def test_a_ledger_of_other_parameters_or_without_verdicts_is_not_shown(run):
+    artefacts = Artefacts(run / "artefacts", {"seed": 99})
+    artefacts.save(SPEED, SPEEDS)
+    with pytest.raises(UserError, match="seed = 99, the run has seed = 0"):
+        claims_table.ledger_of(run, recompute=True)
+    artefacts = Artefacts(run / "artefacts")
+    for table in (pd.DataFrame({"id": ["a"]}), claims_table.ledger_of(run).iloc[:0]):
+        artefacts.save("10_claims/ledger", table)
+        with pytest.raises(UserError, match="run notebook 10_claims again"):
+            claims_table.ledger_of(run)
+
+
 @pytest.mark.parametrize("name", ["../small", "a/b", ".hidden", "", " "])
 def test_a_name_stays_in_its_folder(run, tmp_path, name):
     if name:

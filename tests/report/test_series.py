@@ -78,6 +78,11 @@ def test_effective_parameters_take_the_last_word():
         ("rows", "[E]", "rows"),
         ("epochs", "2.5", "epochs"),
         ("seed", "[1", "not valid YAML"),
+        ("seed", "[" * 3000, "not valid YAML"),
+        ("run_dir", '"a\\0b"', "NUL"),
+        ("encoder", '""', "encoder"),
+        ("noise_test_collections", "[]", "noise_test_collections"),
+        ("student_hidden", "208", "heads of 64"),
     ],
 )
 def test_a_wrong_parameter_is_one_clear_line(name, given, words):
@@ -89,8 +94,9 @@ def test_a_wrong_parameter_is_one_clear_line(name, given, words):
 def test_a_missing_folder_or_profile_is_named():
     with pytest.raises(UserError, match="nowhere"):
         effective_parameters("demo", data="nowhere")
-    with pytest.raises(UserError, match=r"there are: .*demo"):
-        effective_parameters("nosuch")
+    for profile in ("nosuch", "../profiles/demo"):
+        with pytest.raises(UserError, match=r"there are: .*demo"):
+            effective_parameters(profile)
 
 
 def test_runs_skips_and_reruns_what_depends_on_a_change(series):

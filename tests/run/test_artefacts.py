@@ -57,6 +57,25 @@ def test_what_is_broken_is_not_what_is_absent(tmp_path, value, harm):
     assert not isinstance(caught.value, Missing) and "\n" not in str(caught.value)
 
 
+def test_what_was_made_from_another_version_does_not_go_with_this_one(tmp_path):
+    """Labels corrected by hand in notebook 01, and a model of the old ones loaded beside them."""
+    Artefacts(tmp_path).save("01_data/utterances", {"label": "sad"})
+    later = Artefacts(tmp_path)
+    later.load("01_data/utterances")
+    later.save("05_training/jobs", {"key": "k"})
+    Artefacts(tmp_path).save("02_noise/recipes", {"n": 1})
+    for order in (["01_data/utterances", "05_training/jobs"], ["05_training/jobs", "01_data/utterances"]):
+        Artefacts(tmp_path).save("01_data/utterances", {"label": "sad"})
+        whole = Artefacts(tmp_path)
+        assert [whole.load(name) for name in (*order, "02_noise/recipes")]
+        Artefacts(tmp_path).save("01_data/utterances", {"label": "angry"})
+        mixed = Artefacts(tmp_path)
+        mixed.load(order[0])
+        with pytest.raises(UserError, match="goes with another 01_data/utterances") as caught:
+            mixed.load(order[1])
+        assert "\n" not in str(caught.value)
+
+
 def test_another_kind_of_value_leaves_nothing_of_the_former(tmp_path):
     artefacts = Artefacts(tmp_path)
     for value in VALUES:
