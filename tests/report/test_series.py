@@ -271,7 +271,8 @@ def test_other_files_in_the_folder_do_no_harm(series):
 
 
 def test_a_published_report_is_not_run_over(series):
-    record = {"parameters": {}, "provenance": {}, "notebooks": {}, "published": "demo"}
+    parameters = {"profile": "demo", "data_dir": "embedded", "bootstrap_samples": 100}
+    record = {"parameters": parameters, "provenance": {}, "notebooks": {}, "published": "demo"}
     write_record(series.folder, record)
     with pytest.raises(UserError, match="is a published report"):
         series()
