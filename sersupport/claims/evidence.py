@@ -123,7 +123,14 @@ class Evidence:
     """
 
     def __init__(self, load: Callable[[str], Any], profile: str, synthetic: bool, samples: int = 1000) -> None:
-        self._load = cache(load)
+        @cache
+        def looked_up(name: str) -> Any:  # once, also where there is none
+            try:
+                return load(name)
+            except Missing:
+                return None
+
+        self._looked_up = looked_up
         self.profile, self.synthetic, self.samples = profile, synthetic, samples
 
     def artefact(self, name: str) -> Any:
@@ -138,10 +145,10 @@ class Evidence:
         """
         if name not in ARTEFACTS:
             raise ValueError(f"{name} is not among the artefacts that the ledger may look at")
-        try:
-            return self._load(name)
-        except Missing:
-            raise Absent(name) from None
+        value = self._looked_up(name)
+        if value is None:
+            raise Absent(name)
+        return value
 
     @cached_property
     def table4(self) -> pd.DataFrame:

@@ -90,7 +90,8 @@ def test_an_artefact_tells_all_parameters_that_made_it(tmp_path):
     reader.load("01_data/split")
     reader.save("05_training/history", {"b": 1})
     made = json.loads((tmp_path / "05_training/history.made.json").read_text())
-    assert made["parameters"] == {"epochs": 2, "fold": 1, "seed": 0}
+    assert made["parameters"] == {"epochs": 2, "fold": 1, "seed": 0} and list(made["from"]) == ["01_data/split"]
+    assert set(made) == {"parameters", "content", "from"}
 
 
 def test_a_notebook_under_another_value_is_told_both(tmp_path):
