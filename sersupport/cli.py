@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -32,16 +33,51 @@ def commands(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
+def _with_workers(command: Callable[..., None]) -> Callable[..., None]:
+    """The options of commands that run jobs."""
+    command = click.option(
+        "--workers",
+        type=click.IntRange(0),
+        default=os.cpu_count() or 1,
+        metavar="N",
+        help="Processes that run the jobs; by default one a core, 0: the notebooks' own.",
+    )(command)
+    other = "A dask scheduler that runs the jobs instead, such as tcp://host:8786."
+    return click.option("--scheduler", metavar="ADDRESS", help=other)(command)
+
+
 @commands.command()
 @click.option("--profile", default="demo", show_default=True, metavar="NAME|FILE", help="Profile, or a YAML file.")
 @click.option("--data", metavar="DIR", help="Folder of the corpora, or 'embedded'.")
 @click.option("--out", metavar="DIR", help="Folder of the run; by default reports/PROFILE of the project.")
 @click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter, its value as YAML.")
-def report(profile: str, data: str | None, out: str | None, overrides: tuple[tuple[str, str], ...]) -> None:
+@_with_workers
+def report(
+    profile: str,
+    data: str | None,
+    out: str | None,
+    overrides: tuple[tuple[str, str], ...],
+    workers: int,
+    scheduler: str | None,
+) -> None:
     """Run the notebooks that are not up to date and build the site."""
     from sersupport.report.series import effective_parameters, run_series
 
-    run_series(effective_parameters(profile, data, out, overrides))
+    run_series(effective_parameters(profile, data, out, overrides), scheduler=scheduler, workers=workers)
+
+
+@commands.command()
+@click.argument("grid", metavar="GRID.yaml")
+@_with_workers
+def sweep(grid: str, workers: int, scheduler: str | None) -> None:
+    """Make a report for each combination of parameters, and a page that compares them.
+
+    GRID.yaml has grid, a mapping of parameters to lists of values, and, if wanted, profile, data, parameters and
+    chapters.
+    """
+    from sersupport.report.sweep import read_sweep, run_sweep
+
+    run_sweep(read_sweep(Path(grid)), scheduler=scheduler, workers=workers)
 
 
 @commands.command()

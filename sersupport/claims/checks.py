@@ -15,6 +15,7 @@ from sersupport.claims.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTABL
 from sersupport.corpora.conventions import CORPORA
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
 from sersupport.evaluation.metrics import METRICS, confusion
+from sersupport.evaluation.paired import nested
 
 Statement = Callable[..., tuple[bool, str]]  # whether it holds, and the numbers in words
 Rows = Callable[[Evidence], pd.DataFrame]
@@ -139,7 +140,7 @@ def at_least(evidence: Evidence, value_pct: float, select: Rows, where: str) -> 
 def _interval(rows: pd.DataFrame, evidence: Evidence, metric: str) -> tuple[float, float, str]:
     """A score's interval over speakers, and both in words."""
     low, high = speaker_interval(rows, evidence.samples, metric=metric)
-    value = 100 * float(METRICS[metric](confusion(rows)))
+    value = 100 * float(METRICS[metric](confusion(rows).to_numpy()))
     words = f"{metric.replace('uar', 'UAR')} {value:.1f} % over {rows['speaker'].nunique()} unheard speakers"
     return low, high, words if np.isnan(low) else f"{words} (95 %: {100 * low:.1f} to {100 * high:.1f})"
 
@@ -223,7 +224,7 @@ def difference_of(
     parts = [select(evidence) for select in (first, second)]
     if any(part.empty for part in parts):
         raise Absent(source, f"both sides of {words}")
-    return _gap(evidence, difference(*parts, samples=evidence.samples), words, source, expect)
+    return _gap(evidence, difference(nested(*parts), parts[1], samples=evidence.samples), words, source, expect)
 
 
 # other artefacts ------------------------------------------------------------------------------------------------------

@@ -12,7 +12,6 @@ from sersupport.claims.checks import difference_of, holds, measured, prints, run
 from sersupport.claims.evidence import LADDER, Check, Evidence, written
 from sersupport.core.seeds import generator
 from sersupport.corpora.conventions import CORPORA
-from sersupport.corpora.protocols import THINNED
 from sersupport.recipes.drawing import VARIANTS
 from sersupport.sound.audio import RATE_HZ
 from sersupport.sound.colours import COLOURS, pink, spectral_slope_db_per_octave
@@ -82,7 +81,7 @@ _CORPORA = {
     "sex-balance": holds(_imbalance),
     "no-speaker-overfitting": _no_gap("utterance-grouped", "speaker-disjoint", "utterance-grouped − speaker-disjoint"),
     "generalises": _no_gap("row-random", "speaker-disjoint", "row-random − speaker-disjoint"),
-    "words-do-not-matter": _no_gap(THINNED, "speaker-and-text-disjoint", "known − unknown texts"),
+    "words-do-not-matter": _no_gap("speaker-disjoint", "speaker-and-text-disjoint", "known − unknown texts"),
 }
 
 # noise, pitch, features -----------------------------------------------------------------------------------------------

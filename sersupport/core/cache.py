@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -87,7 +87,6 @@ class Cache:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._checked: set[Path] = set()
 
     def fetch(
         self,
@@ -131,7 +130,7 @@ class Cache:
         if not len(keys):
             raise UserError(f"{label}: no rows to compute; choose more corpora or another fold")
         named = [digest(key) for key in keys]
-        folders = {name: self.folder / request["kind"] / digest(dict(request)) for name, request in requests.items()}
+        folders = {name: self._folder(request) for name, request in requests.items()}
         found = {name: self._find(folder, set(named)) for name, folder in folders.items()}
         batches = _batches(named, found, groups, batch)
         made: dict[str, list[tuple[np.ndarray, Mapping[str, np.ndarray]]]] = {name: [] for name in requests}
@@ -156,7 +155,16 @@ class Cache:
                 keep(name)
         return {name: _assembled([found[name][key] for key in named]) for name in requests}
 
-    def _find(self, folder: Path, wanted: set[str]) -> dict[str, Place]:
+    def lacking(self, requests: Mapping[str, Mapping[str, Any]], keys: Sequence[Any]) -> np.ndarray:
+        """Which rows :meth:`fetch` would compute something for, bool (n,): those that no pack says it holds."""
+        named = [digest(key) for key in keys]
+        found = [self._find(self._folder(request), set(named), check=False) for request in requests.values()]
+        return np.array([any(key not in places for places in found) for key in named], dtype=bool)
+
+    def _folder(self, request: Mapping[str, Any]) -> Path:
+        return self.folder / request["kind"] / digest(dict(request))
+
+    def _find(self, folder: Path, wanted: set[str], check: bool = True) -> dict[str, Place]:
         """Where the wanted rows are that are there; damaged packs are removed."""
         found: dict[str, Place] = {}
         packs = [path for path in sorted(folder.glob("*")) if re.fullmatch("[0-9a-f]{32}", path.name)]
@@ -166,10 +174,12 @@ class Cache:
                 if digest(index) != pack.name:
                     raise ValueError("changed")
                 own = {key: (pack, row) for row, key in enumerate(index["rows"]) if key in wanted and key not in found}
-                if own and pack not in self._checked:
-                    if any(file_digest(pack / f"{name}.npy") != known for name, known in index["arrays"].items()):
-                        raise ValueError("changed")
-                    self._checked.add(pack)
+                if (
+                    own
+                    and check
+                    and not all(_agrees(pack / f"{name}.npy", own) for name, own in index["arrays"].items())
+                ):
+                    raise ValueError("changed")
             except (FileNotFoundError, NotADirectoryError, ValueError):  # other errors say nothing about the pack
                 _remove(pack)
             else:
@@ -194,7 +204,6 @@ class Cache:
             except OSError:
                 if not (pack / "pack.json").exists():  # else another process did the same work meanwhile
                     raise
-        self._checked.add(pack)
         return {key: (pack, row) for row, key in enumerate(rows)}
 
 
@@ -219,6 +228,17 @@ def _batches(
         for (_, names), own in members.items()
         for start in range(0, len(own), batch)
     ]
+
+
+def _agrees(path: Path, known: str) -> bool:
+    """Whether a file has this digest; read once a process, as long as its stamp stays."""
+    stamp = path.stat()
+    return _digested(path, stamp.st_mtime_ns, stamp.st_size) == known
+
+
+@cache
+def _digested(path: Path, modified_ns: int, size: int) -> str:
+    return file_digest(path)
 
 
 def _assembled(places: Sequence[Place]) -> dict[str, Rows]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import metadata
@@ -13,7 +14,7 @@ from typing import Any
 # what figures depend on
 LIBRARIES = (
     "numpy", "scipy", "pandas", "soundfile", "soxr", "librosa", "praat-parselmouth", "torch", "transformers",
-    "scikit-learn", "statsmodels", "shap", "captum",
+    "accelerate", "scikit-learn", "statsmodels", "shap", "captum", "numba",
 )  # fmt: skip
 PACKAGE = Path(__file__).parents[1]
 
@@ -44,8 +45,8 @@ _SOURCES = _read()  # at import: what is edited on disk later is not what this p
 
 @lru_cache(maxsize=1)
 def library_versions() -> dict[str, str]:
-    """Version of each of :data:`LIBRARIES`."""
-    return {name: metadata.version(name) for name in LIBRARIES}
+    """Version of Python and of each of :data:`LIBRARIES`."""
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in LIBRARIES}
 
 
 @lru_cache

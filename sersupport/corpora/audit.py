@@ -19,6 +19,7 @@ from tqdm import tqdm
 
 from sersupport.core.errors import UserError
 from sersupport.corpora.conventions import CORPORA, parse
+from sersupport.corpora.listing import read_table
 from sersupport.corpora.protocols import KEPT_APART, checked
 from sersupport.sound import audio
 
@@ -134,20 +135,7 @@ def read_split(path: str | os.PathLike[str]) -> pd.DataFrame:
         No such file, not a table, a column missing or twice there, no rows, or a single part.
     """
     path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; give a CSV with the columns file and split")
-    separator = "\t" if path.suffix == ".tsv" else ","
-    try:
-        table = pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, ValueError) as error:
-        raise UserError(f"{path}: not a CSV: {' '.join(str(error).split())}") from None
-    header = [*pd.read_csv(path, sep=separator, dtype=str, keep_default_na=False, header=None, nrows=1).iloc[0]]
-    # pandas gives the second of two columns another name
-    table.columns = names = [name.strip().lower() for name in header[: len(table.columns)]]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise UserError(f"{path}: two columns {twice[0]!r}; leave one of them there")
-    if not isinstance(table.index, pd.RangeIndex):
-        raise UserError(f"{path}: its rows have more cells than its header; quote cells that hold a comma")
+    table = read_table(path, "give a CSV with the columns file and split").astype(str)
     if missing := [column for column in ("file", "split") if column not in table]:
         raise UserError(f"{path}: no column {missing[0]!r}; it has {', '.join(table.columns)}")
     if (table["split"].str.strip() == "").any():

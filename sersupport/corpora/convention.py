@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import NamedTuple
 
-EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")
+EMOTIONS = ("angry", "disgust", "fear", "happy", "neutral", "sad", "surprise")  # the classes of arXiv 2512.18298
+LABELS = (*EMOTIONS, "calm")  # what recordings of the known corpora are labelled with
+# calm counts as neutral, which gives the 288 neutral utterances of RAVDESS in Table III of that paper
+CLASSES: Mapping[str, str] = MappingProxyType({"calm": "neutral"})
 
 
 class Label(NamedTuple):
-    """What a file name says: speaker unique over corpora, sex "F" or "M", one of :data:`EMOTIONS`."""
+    """What a file name says: speaker unique over corpora, sex "F" or "M", one of :data:`LABELS`."""
 
     id: str
     speaker: str

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Literal
 
+import numpy as np
 import pandas as pd
 from sklearn.model_selection import StratifiedGroupKFold
 
@@ -38,15 +40,25 @@ STANDARD_FOLDS: Mapping[str, list[tuple[str, ...]]] = MappingProxyType({
     "emodb": _folds("03|08|09|10|11|12|13|14|15|16"),
     "emovo": _folds("f1|f2|f3|m1|m2|m3"),
 })  # fmt: skip
+# results on RAVDESS compare only within one scheme; Luna-Jimenez et al. (2022) have five folds
+SCHEMES: Mapping[str, Mapping[str, list[tuple[str, ...]]]] = MappingProxyType({
+    "emobox": STANDARD_FOLDS,
+    "luna-jimenez": {
+        **STANDARD_FOLDS,
+        "ravdess": _folds("02 05 14 15 16|03 06 07 13 18|10 11 12 19 20|08 17 21 23 24|01 04 09 22"),
+    },
+})  # fmt: skip
 
 
-def speaker_folds(utterances: pd.DataFrame) -> pd.Series:
+def speaker_folds(utterances: pd.DataFrame, scheme: str = "emobox") -> pd.Series:
     """Put each utterance into its speaker's published fold, or into one of five stratified group folds.
 
     Parameters
     ----------
     utterances : pandas.DataFrame
         The utterance table; any subset of the corpora and of their speakers.
+    scheme : str
+        A key of :data:`SCHEMES`.
 
     Returns
     -------
@@ -58,10 +70,12 @@ def speaker_folds(utterances: pd.DataFrame) -> pd.Series:
     ----------
     Ma et al., "EmoBox: Multilingual Multi-corpus Speech Emotion Recognition Toolkit and Benchmark",
     Interspeech 2024.
+    Luna-Jiménez et al., "A Proposal for Multimodal Emotion Recognition Using Aural Transformers and Action Units on
+    RAVDESS Dataset", Applied Sciences 12(1), 2022.
     """
     fold_of = {
         f"{corpus}-{code}": fold
-        for corpus, folds in STANDARD_FOLDS.items()
+        for corpus, folds in SCHEMES[scheme].items()
         for fold, codes in enumerate(folds)
         for code in codes
     }
@@ -86,52 +100,93 @@ def _stratified_folds(rows: pd.DataFrame) -> pd.Series:
     return folds
 
 
-def _groups(utterances: pd.DataFrame) -> tuple[dict[str, pd.Series], int]:
-    """By corpus, what is held out together: the fold of each utterance, or its speaker with fewer than three folds.
+def held_out(utterances: pd.DataFrame, scheme: str = "emobox") -> pd.Series:
+    """In which fold each utterance is tested, from 0 within its corpus, by ``id``.
 
-    And how many such groups the corpus has that has most.
+    Of the published folds those that have speakers in the table, counted anew; with fewer than three of them each
+    speaker is a fold.
+
+    Raises
+    ------
+    UserError
+        If no corpus has two speakers.
     """
-    folds, groups = speaker_folds(utterances), {}
-    for corpus, rows in utterances.set_index("id").groupby("corpus"):
+    folds, groups = speaker_folds(utterances, scheme), []
+    for _, rows in utterances.set_index("id").groupby("corpus", sort=False):
         own = folds[rows.index]
-        groups[str(corpus)] = own if own.nunique() > 2 else rows["speaker"]
-    count = max(own.nunique() for own in groups.values())
-    if count < 2:
-        speakers = ", ".join(f"corpus {corpus}: one speaker only ({own.iloc[0]})" for corpus, own in groups.items())
+        own = own if own.nunique() > 2 else rows["speaker"]
+        groups.append(own.rank(method="dense").astype(int) - 1)
+    found = pd.concat(groups)[utterances["id"]]
+    if found.max() < 1:
+        alone = utterances.drop_duplicates("corpus")
+        speakers = ", ".join(f"corpus {row.corpus}: one speaker only ({row.speaker})" for row in alone.itertuples())
         raise UserError(f"{speakers}; a disjoint split needs a corpus with two or more")
-    return groups, count
+    return found
 
 
-def fold_count(utterances: pd.DataFrame) -> int:
-    """How many folds :func:`speaker_disjoint` knows: those of the corpus that has most.
+def chosen(utterances: pd.DataFrame, folds: Literal["all"] | Sequence[int], scheme: str = "emobox") -> list[int]:
+    """The folds that are asked for; "all" are those of the corpus that has most.
 
-    A UserError if no corpus has two speakers.
+    Raises
+    ------
+    UserError
+        If there is no such fold, or no corpus with two speakers.
     """
-    return _groups(utterances)[1]
+    count = int(held_out(utterances, scheme).max()) + 1
+    if folds == "all":
+        return list(range(count))
+    if unknown := [fold for fold in folds if not 0 <= fold < count]:
+        raise UserError(f"fold {unknown[0]}: folds count from 0 to {count - 1} with these corpora; choose among them")
+    return list(folds)
 
 
-def speaker_disjoint(utterances: pd.DataFrame, fold: int) -> pd.Series:
-    """Split so that no test speaker is heard in training or validation, corpus by corpus.
+def divided(groups: pd.Series, corpora: pd.Series, kept_back: pd.Series, fold: int) -> pd.Series:
+    """Parts of rows, corpus by corpus, by what is held out together.
 
-    Of the published folds that have speakers in the table, test is number `fold`, validation the next one, training
-    the rest. With fewer than three such folds each speaker is a fold. With two speakers (TESS) one is the test; of
-    the other's texts every fifth is validation, so that validation shares the voice with training but no text, and
-    the test set is never looked at. Where texts are unknown, or there is one only, validation is every fifth
-    utterance of a class instead. A corpus with a single speaker goes to training and validation in the same way, and
-    is not tested.
+    Test is group number `fold`, validation the next one, training the rest. A corpus with fewer groups is not tested
+    in the folds beyond, so that over all folds each row is tested once. Where there are only two groups, or one,
+    validation is what is kept back of the rows that are not tested.
+
+    Parameters
+    ----------
+    groups : pandas.Series of int
+        From 0 in every corpus.
+    corpora, kept_back : pandas.Series of str, of bool
+        By the same index.
+    fold : int >= 0
+
+    Returns
+    -------
+    pandas.Series of str
+        One of :data:`PARTS`, by the same index.
+    """
+    count = groups.groupby(corpora).transform("max") + 1
+    test = (groups == fold) & (count > 1)
+    validation = ((fold + 1) % count == groups).where(count > 2, kept_back & ~test)
+    return pd.Series(np.select([test, validation], ["test", "validation"], "train"), index=groups.index, name="split")
+
+
+def speaker_disjoint(utterances: pd.DataFrame, fold: int, scheme: str = "emobox") -> pd.Series:
+    """Split so that no test speaker is heard in training or validation, corpus by corpus; see :func:`divided`.
+
+    Of two speakers (TESS) one is the test; of the other's texts every fifth is validation, so that validation shares
+    the voice with training but no text, and the test set is never looked at. Where texts are unknown, or there is one
+    only, validation is every fifth utterance of a class instead. A corpus with a single speaker goes to training and
+    validation in the same way, and is not tested.
 
     Parameters
     ----------
     utterances : pandas.DataFrame
         The utterance table; ``text`` is "" where it is unknown.
-    fold : int in [0, fold_count(utterances))
-        Which fold to test on; in a corpus with fewer folds, `fold` modulo their count.
+    fold : int
+        Of those that :func:`chosen` gives.
+    scheme : str
+        A key of :data:`SCHEMES`.
 
     Returns
     -------
     pandas.Series of str
-        One of :data:`PARTS` by utterance ``id``. All three occur, in every corpus of two or more speakers that has
-        the utterances for it.
+        One of :data:`PARTS` by utterance ``id``. All three occur.
 
     Raises
     ------
@@ -146,31 +201,24 @@ def speaker_disjoint(utterances: pd.DataFrame, fold: int) -> pd.Series:
     >>> speaker_disjoint(rows, fold=0).to_dict()
     {'savee-JE': 'test', 'savee-KL': 'validation', 'savee-DC': 'train', 'savee-JK': 'train'}
     """
-    held_together, count = _groups(utterances)
-    if not 0 <= fold < count:
-        raise UserError(f"fold {fold}: folds count from 0 to {count - 1} with these corpora; choose one of them")
-    split = pd.Series("train", index=pd.Index(utterances["id"]), name="split")
+    chosen(utterances, [fold], scheme)
     table = utterances.set_index("id")
-    for groups in held_together.values():
-        present = sorted(groups.unique())
-        held_out = groups.index[groups == present[fold % len(present)]] if len(present) > 1 else []
-        if len(present) > 2:
-            validation = groups.index[groups == present[(fold + 1) % len(present)]]
-        else:
-            validation = _fifth(table.loc[groups.index.difference(held_out, sort=False)])
-        split[validation] = "validation"
-        split[held_out] = "test"
+    split = divided(held_out(utterances, scheme), table["corpus"], _kept_back(table), fold)
     if empty := [part for part in PARTS if part not in set(split)]:
         raise UserError(f"fold {fold}: no utterance is left for {', '.join(empty)}; read more files or corpora")
     return split
 
 
-def _fifth(rows: pd.DataFrame) -> pd.Index:
-    """Utterances of one speaker that are for validation: those of every fifth text, else every fifth of a class."""
-    texts = sorted(rows["text"].unique())
-    if len(texts) > 1 and "" not in texts:
-        return rows.index[rows["text"].isin(texts[::VALIDATION_EVERY])]
-    ordered = rows.sort_index()
-    # from the second of a class on: one that has a single utterance is trained
-    chosen = ordered.groupby("emotion").cumcount() % VALIDATION_EVERY == 1
-    return ordered.index[chosen] if chosen.any() else ordered.index[1:][-1:]
+def _kept_back(table: pd.DataFrame) -> pd.Series:
+    """Of each speaker the utterances of every fifth text, else every fifth of a class; bool by id."""
+    kept = pd.Series(False, index=table.index)
+    for _, rows in table.groupby(["corpus", "speaker"]):
+        texts = sorted(rows["text"].unique())
+        if len(texts) > 1 and "" not in texts:
+            kept[rows.index] = rows["text"].isin(texts[::VALIDATION_EVERY])
+            continue
+        ordered = rows.sort_index()
+        # from the second of a class on: one that has a single utterance is trained
+        own = ordered.index[ordered.groupby("emotion").cumcount() % VALIDATION_EVERY == 1]
+        kept[own if len(own) else ordered.index[1:][-1:]] = True
+    return kept

@@ -9,11 +9,12 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import SeriesGroupBy
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
 from sersupport.core.keys import digest
-from sersupport.corpora.folds import PARTS, speaker_disjoint
+from sersupport.corpora.folds import PARTS, VALIDATION_EVERY, divided, held_out, speaker_disjoint
 
 # what a protocol keeps out of the test: no test row shares a value of these columns with another part
 KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
@@ -22,7 +23,7 @@ KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "speaker-disjoint": ("utterance", "speaker"),
     "speaker-and-text-disjoint": ("utterance", "speaker", "text"),
 })  # fmt: skip
-THINNED = "speaker-disjoint, thinned"  # the control of the ladder's last step, see :func:`thinned`
+OWN = "own split"  # what corpora bring themselves; it promises nothing
 TEST_TEXTS = 3  # every third text of a kind is kept for the test where texts are kept apart
 TEXT_DRAWS = 40  # until every part has every class
 
@@ -35,22 +36,27 @@ def checked(protocol: str) -> str:
 
 
 def assign(
-    utterances: pd.DataFrame, protocol: str, variants: Sequence[str], fold: int = 0, seed: int = 0
+    utterances: pd.DataFrame,
+    protocol: str,
+    variants: Sequence[str],
+    folds: Sequence[int],
+    seed: int = 0,
+    scheme: str = "emobox",
 ) -> pd.DataFrame:
-    """Put the rows of every utterance into parts, as a protocol says, corpus by corpus.
+    """Put the rows of every utterance into parts, as a protocol says, fold by fold and corpus by corpus.
 
     - row-random: rows are drawn whatever utterance they come from, stratified by emotion. Recipes that stack the
       variants of all utterances and split afterwards do this.
     - utterance-grouped: the rows of one recording, under whatever name, stay together; otherwise the same.
-    - speaker-disjoint: :func:`speaker_disjoint`.
+    - speaker-disjoint: :func:`sersupport.corpora.folds.speaker_disjoint`.
     - speaker-and-text-disjoint: of the speaker-disjoint split, test speakers keep every third text (one of two), the
       others the other texts; rows that fit nowhere, or whose text is unknown (""), are left out. Texts are dealt among
       those that occur in the same emotions, since SAVEE has sentences of single emotions. Validation shares texts with
-      training, which would otherwise lose a third part of its rows. A corpus with a single speaker, which is not
-      tested, loses nothing.
+      training, which would otherwise lose a third part of its rows. A corpus that is not tested in a fold loses
+      nothing.
 
-    Each part of the first two has as many rows as that of speaker-disjoint, up to rounding a class: a comparison of
-    protocols must not compare amounts of training data.
+    In each of the first three every row is tested in one fold, and each part of the first two has as many rows as
+    that of speaker-disjoint, up to rounding a class.
 
     Parameters
     ----------
@@ -60,15 +66,18 @@ def assign(
         A key of :data:`KEPT_APART`.
     variants : sequence of str
         Rows of an utterance.
-    fold : int >= 0
-        Fold of the test speakers.
+    folds : sequence of int
+        Of those that :func:`sersupport.corpora.folds.chosen` gives.
     seed : int
         Of what is drawn; a draw depends on the names alone, not on the order of the table.
+    scheme : str
+        A key of :data:`sersupport.corpora.folds.SCHEMES`.
 
     Returns
     -------
     pandas.DataFrame
-        ``utterance``, ``variant``, ``split`` (one of :data:`PARTS`), in the order of the table and of the variants.
+        ``fold``, ``utterance``, ``variant``, ``split`` (one of :data:`PARTS`), in the order of the folds, of the table
+        and of the variants.
 
     Raises
     ------
@@ -77,44 +86,64 @@ def assign(
     """
     checked(protocol)
     table = utterances.set_index("id", drop=False)
-    strict = speaker_disjoint(utterances, fold)
+    strict = {fold: speaker_disjoint(utterances, fold, scheme) for fold in folds}
     rows = pd.DataFrame({
         "utterance": np.repeat(table["id"].to_numpy(), len(variants)),
         "variant": np.tile(np.array(variants, dtype=object), len(table)),
     })  # fmt: skip
-    if protocol == "speaker-and-text-disjoint":
-        strict = _without_heard_texts(table, strict, seed)
-    if protocol in ("speaker-disjoint", "speaker-and-text-disjoint"):
-        rows["split"] = strict.reindex(rows["utterance"]).to_numpy()
-        return rows.dropna(ignore_index=True)
-    unit = rows["utterance"]
-    if protocol == "row-random":
-        unit = rows["utterance"] + "@" + rows["variant"]
-    elif "sha256" in table:
-        unit = unit.map(table["sha256"])
-    of_row = table.loc[rows["utterance"]]
-    rows["split"] = _drawn(unit, of_row, strict, table["corpus"], seed)
-    return rows
+    if protocol in ("row-random", "utterance-grouped"):
+        unit = rows["utterance"]
+        if protocol == "row-random":
+            unit = rows["utterance"] + "@" + rows["variant"]
+        elif "sha256" in table:
+            unit = unit.map(table["sha256"])
+        of_row = table.loc[rows["utterance"], ["corpus", "emotion"]].reset_index(drop=True).assign(unit=unit)
+        dealt = _dealt(of_row, held_out(utterances, scheme).groupby(table["corpus"]), seed)
+        splits = {fold: divided(dealt["group"], of_row["corpus"], dealt["kept back"], fold) for fold in folds}
+    else:
+        if protocol == "speaker-and-text-disjoint":
+            strict = {fold: _without_heard_texts(table, split, seed) for fold, split in strict.items()}
+        splits = {fold: split.reindex(rows["utterance"]) for fold, split in strict.items()}
+    tables = [rows.assign(fold=fold, split=split.to_numpy()) for fold, split in splits.items()]
+    return pd.concat(tables).dropna(ignore_index=True)[["fold", "utterance", "variant", "split"]]
 
 
-def _drawn(unit: pd.Series, of_row: pd.DataFrame, strict: pd.Series, corpora: pd.Series, seed: int) -> np.ndarray:
-    """Parts of rows: units drawn within each corpus and emotion, in the proportions of a given split."""
-    shares = strict.groupby(corpora).value_counts(normalize=True).unstack().reindex(columns=PARTS).fillna(0)
-    units = of_row[["corpus", "emotion"]].assign(unit=unit.to_numpy()).drop_duplicates("unit")
-    part_of: dict[str, str] = {}
+def _dealt(of_row: pd.DataFrame, sizes: SeriesGroupBy, seed: int) -> pd.DataFrame:
+    """Units drawn within each corpus and emotion into groups of the sizes of given ones.
 
-    def deal(dealt: pd.Series, share: pd.Series) -> None:
-        order = sorted(dealt, key=lambda key: digest([seed, key]))
-        ends = np.round(share.cumsum().to_numpy() * len(order)).astype(int)
-        for part, chosen in zip(PARTS, np.split(np.array(order, dtype=object), ends[:-1]), strict=True):
-            part_of.update(dict.fromkeys(chosen, part))
+    Parameters
+    ----------
+    of_row : pandas.DataFrame
+        ``corpus``, ``emotion`` and ``unit`` of every row.
+    sizes : SeriesGroupBy
+        By corpus, the group of each utterance.
 
-    for name, own in units.groupby("corpus"):
-        for _, group in own.groupby("emotion"):
-            deal(group["unit"], shares.loc[name])
-        if own["unit"].map(part_of).nunique() < (shares.loc[name] > 0).sum():  # classes of too few rows for some part
-            deal(own["unit"], shares.loc[name])
-    return unit.map(part_of).to_numpy()
+    Returns
+    -------
+    pandas.DataFrame
+        ``group``, and ``kept back``: every fifth unit of each group and emotion.
+    """
+    units = of_row.drop_duplicates("unit")
+    order = units["unit"].map(lambda key: digest([seed, key])).sort_values().index
+    group_of: dict[str, int] = {}
+
+    def deal(dealt: pd.Series, shares: np.ndarray) -> None:
+        ends = np.round(shares.cumsum() * len(dealt)).astype(int)
+        for group, chosen in enumerate(np.split(dealt.to_numpy(), ends[:-1])):
+            group_of.update(dict.fromkeys(chosen, group))
+
+    for name, own in units.loc[order].groupby("corpus"):
+        shares = sizes.get_group(name).value_counts(normalize=True).sort_index().to_numpy()
+        for _, of_class in own.groupby("emotion"):
+            deal(of_class["unit"], shares)
+        if own["unit"].map(group_of).nunique() < len(shares):  # classes of too few rows for some group
+            deal(own["unit"], shares)
+    units = units.loc[order].assign(group=lambda frame: frame["unit"].map(group_of))
+    turn = units.groupby(["corpus", "emotion", "group"]).cumcount()
+    units["kept back"] = turn % VALIDATION_EVERY == 1
+    groups = units.groupby(["corpus", "group"])  # where no class has two units, the second of all
+    units["kept back"] |= ~groups["kept back"].transform("any") & (groups.cumcount() == 1)
+    return units.set_index("unit").loc[of_row["unit"], ["group", "kept back"]].reset_index(drop=True)
 
 
 def _without_heard_texts(table: pd.DataFrame, split: pd.Series, seed: int) -> pd.Series:
@@ -148,46 +177,94 @@ def _test_texts(kinds: pd.Series, seed: int, corpus: object, attempt: int) -> li
 
 
 def possible(
-    utterances: pd.DataFrame, variants: Sequence[str], fold: int = 0, seed: int = 0
+    utterances: pd.DataFrame, variants: Sequence[str], folds: Sequence[int], seed: int = 0, scheme: str = "emobox"
 ) -> dict[str, pd.DataFrame]:
     """Assignments by protocol, strictest last; without the last one where a corpus has too few texts for it.
 
     Parameters
     ----------
-    utterances, variants, fold, seed
+    utterances, variants, folds, seed, scheme
         As for :func:`assign`.
     """
     *always, last = KEPT_APART
-    found = {protocol: assign(utterances, protocol, variants, fold, seed) for protocol in always}
+    found = {protocol: assign(utterances, protocol, variants, folds, seed, scheme) for protocol in always}
     try:
-        return found | {last: assign(utterances, last, variants, fold, seed)}
+        return found | {last: assign(utterances, last, variants, folds, seed, scheme)}
     except UserError:
         return found
 
 
-def thinned(assignment: pd.DataFrame, like: pd.DataFrame, utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
-    """An assignment with as few training utterances as another, class by class.
-
-    The control of the ladder's last step, which takes away texts and, with them, training rows.
+def own_split(utterances: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame:
+    """The split that the corpora bring themselves, as an assignment of fold 0; no rows where a part is empty.
 
     Parameters
     ----------
-    assignment, like : pandas.DataFrame
-        From :func:`assign`; ``like`` has fewer training utterances in every corpus and class.
+    utterances : pandas.DataFrame
+        The utterance table; ``split`` is "" where a corpus brings none.
+    variants : sequence of str
+        As for :func:`assign`.
+    """
+    known = utterances[utterances["split"].isin(PARTS)]
+    if known["split"].nunique() < len(PARTS):
+        known = known[:0]
+    rows = (
+        known[["id", "split"]].rename(columns={"id": "utterance"}).merge(pd.DataFrame({"variant": variants}), "cross")
+    )
+    return rows.assign(fold=0)[["fold", "utterance", "variant", "split"]]
+
+
+def levelled(assignments: Mapping[str, pd.DataFrame], utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """Assignments with equally many training rows in every fold, corpus and class: as many as the smallest has.
+
+    Parameters
+    ----------
+    assignments : mapping
+        By protocol, from :func:`possible`.
     utterances : pandas.DataFrame
         The utterance table.
     seed : int
-        Of the draw.
+        Of the draw; where utterances stay together, they are drawn whole.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One assignment below the other, with ``protocol`` in front.
     """
+    both = pd.concat([rows.assign(protocol=name) for name, rows in assignments.items()], ignore_index=True)
+    train = both[both["split"] == "train"]
     kind = utterances.set_index("id")[["corpus", "emotion"]].agg("/".join, axis=1)
-    heard, fewer = (
-        pd.Index(part.loc[part["split"] == "train", "utterance"].unique()).to_series() for part in (assignment, like)
-    )
-    wanted = fewer.map(kind).value_counts()
-    kept: set[str] = set()
-    for name, group in heard.groupby(heard.map(kind)):
-        kept |= set(sorted(group, key=lambda key: digest([seed, "thinned", key]))[: wanted.get(name, 0)])
-    return assignment[(assignment["split"] != "train") | assignment["utterance"].isin(kept)].reset_index(drop=True)
+    train = train.assign(kind=train["utterance"].map(kind))
+    wanted = train.groupby(["fold", "kind", "protocol"]).size().unstack(fill_value=0).min(axis=1).rename("wanted")
+    unit = train["utterance"].where(train["protocol"] != "row-random", train["utterance"] + "@" + train["variant"])
+    drawn = {key: digest([seed, "levelled", key]) for key in unit.unique()}
+    train = train.assign(order=unit.map(drawn)).sort_values("order", kind="stable")
+    turn = train.groupby(["protocol", "fold", "kind"]).cumcount()
+    dropped = train.index[(turn >= train.join(wanted, on=["fold", "kind"])["wanted"]).to_numpy()]
+    return both.drop(index=dropped).reset_index(drop=True)[["protocol", *next(iter(assignments.values())).columns]]
+
+
+def capped(utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
+    """As many utterances of each speaker, at most, as the median speaker has: nobody is most of a test.
+
+    Parameters
+    ----------
+    utterances, seed
+        As for :func:`sample_evenly`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the table, in its order; of a speaker with more, drawn evenly over the classes.
+    """
+    most = int(utterances.groupby("speaker").size().median())
+    rank = _turns(utterances, seed).to_frame("turn").groupby(utterances["speaker"]).cumcount()
+    return utterances[rank.reindex(utterances.index) < most]
+
+
+def _turns(utterances: pd.DataFrame, seed: int) -> pd.Series:
+    """When each row is drawn: within a speaker and class by lot; sorted, by index."""
+    order = utterances["id"].map(lambda name: digest([seed, "sample", name])).sort_values().index
+    return utterances.loc[order].groupby(["speaker", "emotion"]).cumcount().sort_values(kind="stable")
 
 
 def sample_evenly(utterances: pd.DataFrame, count: int, seed: int = 0) -> pd.DataFrame:
@@ -207,21 +284,20 @@ def sample_evenly(utterances: pd.DataFrame, count: int, seed: int = 0) -> pd.Dat
     pandas.DataFrame
         Rows of the table, in its order.
     """
-    order = utterances["id"].map(lambda name: digest([seed, "sample", name])).sort_values().index
-    turn = utterances.loc[order].groupby(["speaker", "emotion"]).cumcount().sort_values(kind="stable")
-    return utterances.loc[sorted(turn.index[: count or None])]
+    return utterances.loc[sorted(_turns(utterances, seed).index[: count or None])]
 
 
 def write(assignment: pd.DataFrame, utterances: pd.DataFrame, protocol: str, path: str | os.PathLike[str]) -> None:
     """Write an assignment as a plain CSV that other projects can use, whole or not at all.
 
-    Columns file (below the corpus's folder), split, speaker, text, utterance, variant, corpus, protocol.
+    Columns file (below the corpus's folder), split, speaker, text, utterance, variant, corpus, protocol, fold.
     """
     top = utterances.groupby("corpus")["path"].transform(lambda own: os.path.commonpath([*map(os.path.dirname, own)]))
     files = [Path(file).relative_to(folder).as_posix() for file, folder in zip(utterances["path"], top, strict=True)]
-    known = utterances.assign(file=files, protocol=protocol).rename(columns={"id": "utterance"})
-    table = assignment.merge(known, on="utterance")
-    columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol"]
+    known = utterances.assign(file=files).rename(columns={"id": "utterance"})
+    known = known[["utterance", "file", "speaker", "text", "corpus"]]
+    table = assignment.assign(protocol=protocol).merge(known, on="utterance")
+    columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol", "fold"]
     with whole(Path(path)) as temporary:
         table[columns].to_csv(temporary, index=False)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from sersupport.corpora.convention import EMOTIONS
-from sersupport.corpora.conventions import CORPORA
+from sersupport.corpora.conventions import CORPORA, title
 
 
 def table2(utterances: pd.DataFrame) -> pd.DataFrame:
@@ -14,8 +14,8 @@ def table2(utterances: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a corpus present, the paper's four first and in its order; columns ``corpus`` (title),
-        ``speakers``, ``gender`` ("M/F", "F" or "M"; "" if unknown), ``samples``.
+        One row a corpus present, the paper's four first and in its order, unknown ones last; columns ``corpus``
+        (title), ``speakers``, ``gender`` ("M/F", "F" or "M"; "" if unknown), ``samples``.
     """
     order = ("cremad", "ravdess", "tess", "savee", "emodb", "emovo")
     summary = utterances.groupby("corpus").agg(
@@ -23,8 +23,8 @@ def table2(utterances: pd.DataFrame) -> pd.DataFrame:
         gender=("sex", lambda sex: "/".join(sorted(set(sex) - {""}, reverse=True))),
         samples=("id", "size"),
     )
-    present = [name for name in order if name in summary.index]
-    return summary.loc[present].rename(index=lambda name: CORPORA[name].title).reset_index()
+    present = [*(name for name in order if name in summary.index), *summary.index.difference(order)]
+    return summary.loc[present].rename(index=title).reset_index()
 
 
 def table3(utterances: pd.DataFrame) -> pd.DataFrame:
@@ -33,10 +33,11 @@ def table3(utterances: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row a class of :data:`EMOTIONS`; columns ``emotion``, the titles of the corpora present (the
-        paper's four first and in its order), ``total``.
+        One row a class that occurs or is one of :data:`EMOTIONS`; columns ``emotion``, the titles of the corpora
+        present (the paper's four first and in its order, unknown ones last), ``total``.
     """
-    counts = pd.crosstab(utterances["emotion"], utterances["corpus"]).reindex(EMOTIONS, fill_value=0)
-    present = [name for name in CORPORA if name in counts.columns]
-    table = counts[present].set_axis([CORPORA[name].title for name in present], axis="columns")
+    counts = pd.crosstab(utterances["emotion"], utterances["corpus"])
+    counts = counts.reindex(sorted({*EMOTIONS, *counts.index}), fill_value=0).rename_axis("emotion")
+    present = [*(name for name in CORPORA if name in counts.columns), *counts.columns.difference([*CORPORA])]
+    table = counts[present].set_axis([title(name) for name in present], axis="columns")
     return table.assign(total=table.sum(axis="columns")).reset_index()

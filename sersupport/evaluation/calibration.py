@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from sersupport.systems.predictions import PROBABILITIES
+from sersupport.systems.predictions import probabilities
 
 
 def calibration(predictions: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
@@ -27,7 +27,7 @@ def calibration(predictions: pd.DataFrame, bins: int = 15) -> pd.DataFrame:
     ----------
     Guo et al. (2017), On calibration of modern neural networks, ICML, section 2.
     """
-    confidence = predictions[PROBABILITIES].max(axis=1)
+    confidence = probabilities(predictions).max(axis=1)
     right = predictions["true"] == predictions["predicted"]
     place = np.ceil(confidence * bins).clip(lower=1)
     table = pd.DataFrame({"confidence": confidence, "accuracy": right}).groupby(place.to_numpy())

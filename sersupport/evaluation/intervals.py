@@ -10,11 +10,11 @@ from scipy import special, stats
 
 from sersupport.core.errors import UserError
 from sersupport.core.seeds import generator
-from sersupport.evaluation.metrics import METRICS, speaker_confusions
+from sersupport.evaluation.metrics import METRICS, classes, speaker_confusions
 
 
 def _resampled(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Sums over speakers drawn with replacement: counts (..., speakers, 7, 7) to (samples, ..., 7, 7)."""
+    """Sums over speakers drawn with replacement: counts (..., speakers, C, C) to (samples, ..., C, C)."""
     n = counts.shape[-3]
     draws = generator(seed, "speaker bootstrap").multinomial(n, np.full(n, 1 / n), size=samples)
     return np.einsum("bs,...sij->b...ij", draws, counts)
@@ -58,7 +58,7 @@ def speaker_interval(
     Field, C. A. and Welsh, A. H. (2007), Bootstrapping clustered data, JRSS B 69(3).
     Hesterberg, T. C. (2015), What teachers should know about the bootstrap, The American Statistician 69(4).
     """
-    counts, score = speaker_confusions(predictions), METRICS[metric]
+    counts, score = speaker_confusions(predictions, classes(predictions)), METRICS[metric]
     if len(counts) < 2:
         return float("nan"), float("nan")
     least = 0.5 / len(predictions)  # half an utterance from all right or all wrong, where the logit ends
@@ -98,7 +98,8 @@ def difference(
     """
     if not unshared([first, second]):
         return contrast([first, second], [1, -1], metric, samples, level, seed)
-    score, counts = METRICS[metric], [speaker_confusions(part) for part in (first, second)]
+    names = classes(first, second)
+    score, counts = METRICS[metric], [speaker_confusions(part, names) for part in (first, second)]
     gap = float(np.subtract(*(score(part.sum(axis=0)) for part in counts)))
     error = np.nan
     if min(map(len, counts)) > 1:
@@ -139,7 +140,7 @@ def contrast(
     if odd := unshared(parts):
         raise UserError(f"scores of different speakers have no paired contrast: {', '.join(odd)} not in every part")
     score = METRICS[metric]
-    counts = np.stack([speaker_confusions(part) for part in parts])
+    counts = np.stack([speaker_confusions(part, classes(*parts)) for part in parts])
     value = float(np.dot(weights, score(counts.sum(axis=1))))
     error = np.nan
     if counts.shape[1] > 1:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
-
-from sersupport.corpora.convention import EMOTIONS
 
 
 def metrics(predictions: pd.DataFrame) -> pd.Series:
@@ -19,35 +19,48 @@ def metrics(predictions: pd.DataFrame) -> pd.Series:
     return pd.Series({"accuracy": accuracy, "precision": precision, "recall": recall, "f1": f1})
 
 
-def confusion(predictions: pd.DataFrame) -> np.ndarray:
-    """Counts, shape (7, 7): rows are true classes, columns predicted ones, in the order of ``EMOTIONS``."""
-    return confusion_matrix(predictions["true"], predictions["predicted"], labels=list(EMOTIONS))
+def classes(*predictions: pd.DataFrame) -> list[str]:
+    """Classes that are meant or said somewhere in some predictions tables, in alphabetical order."""
+    return sorted({name for part in predictions for column in ("true", "predicted") for name in part[column].unique()})
+
+
+def confusion(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Counts: a row a true class, a column a predicted one, both those of :func:`classes`."""
+    names = classes(predictions)
+    counts = confusion_matrix(predictions["true"], predictions["predicted"], labels=names)
+    return pd.DataFrame(counts, index=names, columns=names)
 
 
 def uar_of_confusions(counts: np.ndarray) -> np.ndarray:
-    """Unweighted average recall of confusion counts (..., 7, 7) over the classes that occur."""
+    """Unweighted average recall of confusion counts (..., C, C) over the classes that occur."""
     totals = counts.sum(axis=-1)
     recalls = np.divide(np.diagonal(counts, axis1=-2, axis2=-1), totals, out=np.zeros(totals.shape), where=totals > 0)
     return recalls.sum(axis=-1) / (totals > 0).sum(axis=-1)
 
 
 def accuracy_of_confusions(counts: np.ndarray) -> np.ndarray:
-    """Share of correct predictions of confusion counts (..., 7, 7)."""
+    """Share of correct predictions of confusion counts (..., C, C)."""
     return np.trace(counts, axis1=-2, axis2=-1) / counts.sum(axis=(-2, -1))
 
 
 METRICS = {"uar": uar_of_confusions, "accuracy": accuracy_of_confusions}
 
 
-def speaker_confusions(predictions: pd.DataFrame) -> np.ndarray:
-    """Confusion counts of each speaker in alphabetical order, shape (speakers, 7, 7); several seeds add up."""
-    known = pd.Index(np.unique(predictions["speaker"]))
-    classes = pd.Index(EMOTIONS)
-    counts = np.zeros((len(known), len(EMOTIONS), len(EMOTIONS)))
+def speaker_confusions(predictions: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
+    """Confusion counts of each speaker in alphabetical order, shape (speakers, C, C); several seeds add up.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+    names : sequence of str
+        The C classes, see :func:`classes`.
+    """
+    known, order = pd.Index(np.unique(predictions["speaker"])), pd.Index(names)
+    counts = np.zeros((len(known), len(order), len(order)))
     places = (
         known.get_indexer(predictions["speaker"]),
-        classes.get_indexer(predictions["true"]),
-        classes.get_indexer(predictions["predicted"]),
+        order.get_indexer(predictions["true"]),
+        order.get_indexer(predictions["predicted"]),
     )
     np.add.at(counts, places, 1)
     return counts

@@ -42,6 +42,17 @@ def paired_difference(
     return contrast(parts, [1, -1], metric, samples)
 
 
+def nested(mild: pd.DataFrame, strict: pd.DataFrame) -> pd.DataFrame:
+    """Of a milder protocol's predictions those on utterances that a stricter one tests, where it tests nothing else.
+
+    So it is over all folds, and the two are compared on the same utterances. In some of the folds they test different
+    ones: then all of the milder one's are returned.
+    """
+    key = ["utterance", "seed"] if "seed" in mild else ["utterance"]
+    own, other = (pd.MultiIndex.from_frame(part[key]) for part in (mild, strict))
+    return mild[own.isin(other)] if other.isin(own).all() else mild
+
+
 def compare(
     predictions: pd.DataFrame, baseline: str, by: str = "system", metric: str = "uar", samples: int = 1000
 ) -> pd.DataFrame:

@@ -81,3 +81,23 @@ def side_by_side(summary: pd.DataFrame, index: Sequence[str], across: Sequence[s
     wide = summary.assign(text=text, title=title).pivot(index=list(index), columns="title", values="text")
     order = summary[list(index)].drop_duplicates()
     return order.merge(wide[title.unique()].reset_index(), on=list(index))
+
+
+def spread(predictions: pd.DataFrame, over: str) -> pd.DataFrame:
+    """How far a system's UAR differs from one fold, or seed, to the next.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+    over : {"fold", "seed"}
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``system``, ``number`` (of folds or seeds), ``lowest``, ``mean``, ``highest`` and ``deviation`` (NaN for one)
+        of the UAR.
+    """
+    of_each = predictions.groupby(["system", over], sort=False)[["true", "predicted", "speaker"]]
+    uar = of_each.apply(lambda rows: metrics(rows)["recall"]).groupby("system", sort=False)
+    titles = {"size": "number", "min": "lowest", "max": "highest", "std": "deviation"}
+    return uar.agg(["size", "min", "mean", "max", "std"]).rename(columns=titles).reset_index()

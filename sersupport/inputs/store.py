@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,11 +13,11 @@ from torch.utils.data import Dataset
 
 from sersupport.core.cache import Cache, Rows
 from sersupport.core.errors import UserError
-from sersupport.corpora.convention import EMOTIONS
 from sersupport.inputs.base import Input, compute
-from sersupport.recipes.rendering import Renderer
+from sersupport.recipes.rendering import RECIPE_KEY, Renderer
 
 BATCH = 64  # rows that are computed at once
+PIECE = 512  # rows that one worker computes, if no group has more
 
 
 @dataclass
@@ -27,7 +28,9 @@ class Materials:
     ----------
     recipes : pandas.DataFrame
     labels : np.ndarray of int64, shape (n,)
-        Indices into :data:`sersupport.corpora.convention.EMOTIONS`.
+        Indices into the classes.
+    classes : tuple of str
+        Those of all the run's utterances, in alphabetical order.
     arrays : dict of Rows or np.ndarray
         Values by role, n rows each; from :class:`Store` they lie on disk and are read row by row.
     lengths : dict of np.ndarray of int, shape (n,)
@@ -36,6 +39,7 @@ class Materials:
 
     recipes: pd.DataFrame
     labels: np.ndarray
+    classes: tuple[str, ...]
     arrays: dict[str, Rows | np.ndarray]
     lengths: dict[str, np.ndarray] = field(default_factory=dict)
 
@@ -45,7 +49,7 @@ class Materials:
     def select(self, keep: np.ndarray) -> Materials:
         """The rows where ``keep`` (n,) is true; what lies on disk stays there."""
         arrays, lengths = ({role: own[keep] for role, own in part.items()} for part in (self.arrays, self.lengths))
-        return Materials(self.recipes[keep].reset_index(drop=True), self.labels[keep], arrays, lengths)
+        return Materials(self.recipes[keep].reset_index(drop=True), self.labels[keep], self.classes, arrays, lengths)
 
     def only(self, roles: Iterable[str]) -> Materials:
         """The same rows with the inputs of some roles.
@@ -62,7 +66,8 @@ class Materials:
                 f"this system eats {', '.join(lacking)}; its rows have {there}: make materials with its inputs"
             )
         lengths = {role: self.lengths[role] for role in roles if role in self.lengths}
-        return Materials(self.recipes, self.labels, {role: self.arrays[role] for role in roles}, lengths)
+        arrays = {role: self.arrays[role] for role in roles}
+        return Materials(self.recipes, self.labels, self.classes, arrays, lengths)
 
 
 @dataclass
@@ -97,20 +102,42 @@ class Store:
                 for role, (values, lengths) in found.items()
             }
 
-        shared = self.renderer.describe()
-        requests = {
-            role: {"kind": one.kind, "input": one.describe(), "rendered": shared} for role, one in inputs.items()
-        }
-        speakers, emotions = (
-            self.renderer.utterances[name].loc[recipes["utterance"]] for name in ("speaker", "emotion")
-        )
-        # a pass over one speaker's rows of a condition does not depend on whose other rows are asked for
-        groups = list(zip(speakers, recipes["condition"], strict=True))
-        found = self.cache.fetch(requests, self.renderer.keys(recipes), computed, groups, BATCH, "materials")
-        labels = emotions.map({emotion: index for index, emotion in enumerate(EMOTIONS)}).to_numpy(np.int64)
+        requests, keys, groups = self._requests(inputs), self.renderer.keys(recipes), self._groups(recipes)
+        found = self.cache.fetch(requests, keys, computed, groups, BATCH, "materials")
+        emotions = self.renderer.utterances["emotion"].loc[recipes["utterance"]]
+        labels = np.searchsorted(np.array(self.renderer.classes), emotions.to_numpy(dtype=str))
         arrays = {role: parts["values"] for role, parts in found.items()}
         lengths = {role: np.asarray(parts["lengths"]) for role, parts in found.items() if "lengths" in parts}
-        return Materials(recipes.reset_index(drop=True), labels, arrays, lengths)
+        return Materials(recipes.reset_index(drop=True), labels, self.renderer.classes, arrays, lengths)
+
+    def lacking(self, inputs: Mapping[str, Input], recipes: pd.DataFrame) -> list[pd.DataFrame]:
+        """Recipes that lack an input, each once, in pieces that can be computed side by side: a speaker's in a row.
+
+        Parameters
+        ----------
+        inputs, recipes
+            As for :meth:`materials`.
+        """
+        recipes = recipes.drop_duplicates(["utterance", *RECIPE_KEY])
+        rows = recipes[self.cache.lacking(self._requests(inputs), self.renderer.keys(recipes))]
+        members: dict[tuple[str, str], list[int]] = {}
+        for number, group in enumerate(self._groups(rows)):
+            members.setdefault(group, []).append(number)
+        pieces: list[list[int]] = [[]]
+        for _, own in sorted(members.items()):
+            if pieces[-1] and len(pieces[-1]) + len(own) > PIECE:
+                pieces.append([])
+            pieces[-1] += own
+        return [rows.iloc[piece] for piece in pieces if piece]
+
+    def _requests(self, inputs: Mapping[str, Input]) -> dict[str, dict[str, Any]]:
+        shared = self.renderer.describe()
+        return {role: {"kind": one.kind, "input": one.describe(), "rendered": shared} for role, one in inputs.items()}
+
+    def _groups(self, recipes: pd.DataFrame) -> list[tuple[str, str]]:
+        """A pass over one speaker's rows of a condition does not depend on whose other rows are asked for."""
+        speakers = self.renderer.utterances["speaker"].loc[recipes["utterance"]]
+        return list(zip(speakers, recipes["condition"], strict=True))
 
 
 class MaterialsDataset(Dataset):

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from sersupport.core.errors import UserError
+from sersupport.core.files import walk
 from sersupport.sound import audio
 from sersupport.sound.mixing import align
 
@@ -30,8 +31,16 @@ def _decoded(path: str, sha256: str, rate_hz: int) -> np.ndarray:
 
 
 def noise_files(folder: Path | str, noises: Sequence[str] = ENVIRONMENTS) -> list[Path]:
-    """Exactly the files that :meth:`NoiseBank.from_folder` reads, sorted; folders that are links are followed."""
-    return [path for path in sorted(Path(folder).glob("*/*/*")) if _noise(path) in noises and path.is_file()]
+    """Exactly the files of some types, sorted, that :meth:`NoiseBank.from_folder` reads; links are followed.
+
+    A UserError if a folder cannot be read.
+    """
+    folder = Path(folder)
+    return [
+        path
+        for path in walk(folder)
+        if len(path.relative_to(folder).parts) == 3 and _noise(path) in noises and path.is_file()
+    ]
 
 
 def _noise(path: Path) -> str:
@@ -42,15 +51,15 @@ def _noise(path: Path) -> str:
     return _ALIASES.get(name, name)
 
 
-def _check(sources: pd.DataFrame, noises: Sequence[str]) -> None:
+def _check(sources: pd.DataFrame, noises: Sequence[str], unheard: Sequence[str] = ()) -> None:
     """Raise a UserError where training and test share what they must not, or lack a type."""
     for key in ("source", "sha256"):
         if key in sources and (in_both := sources.groupby(key)["part"].transform("nunique") > 1).any():
             files = ", ".join(sorted(sources.loc[in_both, "recording"]))
             raise UserError(f"one noise {key} stands in training and in test: {files}; keep one part")
-    for part in ("train", "test"):
+    for part, needed in (("train", noises), ("test", [*noises, *unheard])):
         held = set(sources.loc[sources["part"] == part, "noise"])
-        if missing := [noise for noise in noises if noise not in held]:
+        if missing := [noise for noise in needed if noise not in held]:
             raise UserError(f"the {part} noises lack {', '.join(missing)}; add a folder of that name")
 
 
@@ -64,8 +73,8 @@ class NoiseBank:
     sources : pandas.DataFrame
         One row a file: ``recording`` (unique: its path below the bank's folder), ``source``, ``noise``,
         ``collection``, ``part`` ("train" | "test"), ``path``, ``duration_s``, ``sha256`` of its samples.
-    noises : sequence of str
-        Types that both parts must hold.
+    noises, unheard : sequence of str
+        Types that both parts must hold, and those that only the test must.
 
     Attributes
     ----------
@@ -73,8 +82,10 @@ class NoiseBank:
         Of the samples, by recording.
     """
 
-    def __init__(self, sources: pd.DataFrame, noises: Sequence[str] = ENVIRONMENTS) -> None:
-        _check(sources, noises)
+    def __init__(
+        self, sources: pd.DataFrame, noises: Sequence[str] = ENVIRONMENTS, unheard: Sequence[str] = ()
+    ) -> None:
+        _check(sources, noises, unheard)
         self.sources = sources.sort_values(["source", "recording"], ignore_index=True)
         self._paths, self.sha256 = (
             dict(zip(self.sources["recording"], self.sources[column], strict=True)) for column in ("path", "sha256")
@@ -82,7 +93,10 @@ class NoiseBank:
 
     @staticmethod
     def listed(
-        folder: Path | str, test_collections: Iterable[str], noises: Sequence[str] = ENVIRONMENTS
+        folder: Path | str,
+        test_collections: Iterable[str],
+        noises: Sequence[str] = ENVIRONMENTS,
+        unheard: Sequence[str] = (),
     ) -> pd.DataFrame:
         """What :meth:`from_folder` would read: its ``sources`` without durations and hashes, and without decoding.
 
@@ -90,22 +104,27 @@ class NoiseBank:
         """
         folder, test = Path(folder), set(test_collections)
         rows = []
-        for path in noise_files(folder, noises):
+        for path in noise_files(folder, [*noises, *unheard]):
             collection, cut = path.parts[-3], _URBANSOUND8K_STEM.fullmatch(path.stem)
             source = cut[1] if cut else f"{collection}/{path.stem}"
-            part, recording = "test" if collection in test else "train", path.relative_to(folder).as_posix()
+            part = "test" if collection in test or _noise(path) in unheard else "train"
+            recording = path.relative_to(folder).as_posix()
             rows.append((recording, source, _noise(path), collection, part, str(path)))
         absent = sorted(test - {row[3] for row in rows})
         if absent or not rows:
-            wanted = f"<collection>/{'|'.join(noises)}/*.wav|*.flac"
+            wanted = f"<collection>/{'|'.join([*noises, *unheard])}/*.wav|*.flac"
             raise UserError(f"{folder}: no noise found in {', '.join(absent) or 'it'}; expected {wanted}")
         sources = pd.DataFrame(rows, columns=["recording", "source", "noise", "collection", "part", "path"])
-        _check(sources, noises)
+        _check(sources, noises, unheard)
         return sources
 
     @classmethod
     def from_folder(
-        cls, folder: Path | str, test_collections: Iterable[str], noises: Sequence[str] = ENVIRONMENTS
+        cls,
+        folder: Path | str,
+        test_collections: Iterable[str],
+        noises: Sequence[str] = ENVIRONMENTS,
+        unheard: Sequence[str] = (),
     ) -> NoiseBank:
         """Bank of the files ``folder/<collection>/<type>/*.wav`` and ``*.flac``.
 
@@ -120,10 +139,17 @@ class NoiseBank:
             Collections kept for testing; all others are for training.
         noises : sequence of str
             Types to read (a folder ``children`` holds ``children_playing``); other folders are left alone.
+        unheard : sequence of str
+            Types that are for testing, whatever collection they lie in.
         """
-        sources = cls.listed(folder, test_collections, noises)
+        sources = cls.listed(folder, test_collections, noises, unheard)
         probes = [audio.probe(path) for path in sources["path"]]
-        return cls(sources.assign(duration_s=[p.duration_s for p in probes], sha256=[p.sha256 for p in probes]), noises)
+        found = sources.assign(duration_s=[p.duration_s for p in probes], sha256=[p.sha256 for p in probes])
+        return cls(found, noises, unheard)
+
+    def joined(self, other: NoiseBank) -> NoiseBank:
+        """Both in one."""
+        return NoiseBank(pd.concat([self.sources, other.sources], ignore_index=True), ())
 
     def choices(self, part: str) -> dict[str, list[list[tuple[str, str, float]]]]:
         """By noise type, the sources of a part, each a list of (source, recording, duration_s)."""

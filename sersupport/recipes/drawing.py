@@ -16,7 +16,10 @@ from sersupport.core.errors import UserError
 from sersupport.core.seeds import generator, key_seed
 from sersupport.recipes.bank import ENVIRONMENTS, NoiseBank
 from sersupport.sound.colours import COLOURS
+from sersupport.sound.effects import EFFECTS
+from sersupport.sound.textures import TEXTURES
 
+MADE = (*COLOURS, *TEXTURES)  # noises that are made of a generator's numbers
 VARIANTS = ("clean", "noisy", "pitched", "pitched_noisy")
 
 
@@ -30,7 +33,7 @@ class Recipe(NamedTuple):
     source: str = ""  # what the recording was cut from; "" for colours
     recording: str = ""  # file in the bank; "" for colours
     offset_s: float = 0.0  # start within the recording
-    level_kind: str = "none"  # "lambda", "snr" or "none"
+    level_kind: str = "none"  # "lambda", "snr", "effect" (without a level) or "none"
     level: float = 0.0  # λ, or SNR in dB over speech-active samples
     semitones: float = 0.0
     seed: int = 0  # of the row's own generator
@@ -42,8 +45,8 @@ def clean(utterances: pd.DataFrame) -> pd.DataFrame:
 
 
 def environmental(rows: pd.DataFrame) -> np.ndarray:
-    """Which rows of recipes or predictions are clean or hold environmental noise, bool (n,)."""
-    return (rows["noise"].isin(ENVIRONMENTS) | (rows["condition"] == "clean")).to_numpy()
+    """Which rows of recipes or predictions are clean or hold a recorded noise, bool (n,)."""
+    return ((~rows["noise"].isin(["", *MADE, *EFFECTS])) | (rows["condition"] == "clean")).to_numpy()
 
 
 def draw_quadruplet(
@@ -121,6 +124,41 @@ def grid(
     return _table(rows)
 
 
+def recorded_types(kinds: Sequence[str]) -> list[str]:
+    """Those of some types of noise that need recordings."""
+    return [kind for kind in kinds if kind not in MADE and kind not in EFFECTS]
+
+
+def unheard(
+    utterances: pd.DataFrame,
+    bank: NoiseBank | None,
+    kinds: Sequence[str],
+    levels_db: Sequence[float],
+    seed: int,
+    clip_length_s: float = 2.5,
+) -> pd.DataFrame:
+    """Recipes with noise types and effects that training never has: noises at each SNR, effects as they are.
+
+    Parameters
+    ----------
+    utterances, bank, seed, clip_length_s
+        As for :func:`grid`.
+    kinds : sequence of str
+        Recorded types of the test part, keys of :data:`sersupport.sound.textures.TEXTURES` and of
+        :data:`sersupport.sound.effects.EFFECTS`.
+    levels_db : sequence of float
+    """
+    noises = [kind for kind in kinds if kind not in EFFECTS]
+    added = grid(utterances, bank, noises, levels_db, "snr", seed, clip_length_s=clip_length_s)
+    changed = _table(
+        Recipe(name, "noisy", kind, kind, level_kind="effect", seed=key_seed(seed, "effect", name, kind))
+        for name in utterances["id"]
+        for kind in kinds
+        if kind in EFFECTS
+    )
+    return pd.concat([part for part in (added, changed) if len(part)], ignore_index=True)
+
+
 def clean_partners(recipes: pd.DataFrame) -> pd.DataFrame:
     """The same rows without their noise, each with its pitch: what a noisy sample is before noise is added to it.
 
@@ -147,14 +185,14 @@ def _table(rows: Iterable[Recipe]) -> pd.DataFrame:
 
 def _choices(bank: NoiseBank | None, part: str, noises: Sequence[str]) -> dict[str, list]:
     held = bank.choices(part) if bank is not None else {}
-    if unknown := [noise for noise in noises if noise not in held and noise not in COLOURS]:
-        known = ", ".join([*COLOURS, *held])
+    if unknown := [noise for noise in noises if noise not in held and noise not in MADE]:
+        known = ", ".join([*MADE, *held])
         raise UserError(f"no {part} noise of type {', '.join(unknown)}; there are: {known}")
     return held
 
 
 def _place(row: Recipe, choices: dict[str, list], clip_length_s: float, rng: np.random.Generator) -> Recipe:
-    if row.noise in COLOURS:
+    if row.noise in MADE:
         return row
     recordings = choices[row.noise][rng.integers(len(choices[row.noise]))]
     source, recording, duration_s = recordings[rng.integers(len(recordings))]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -17,9 +17,11 @@ from sersupport.recipes.bank import NoiseBank
 from sersupport.recipes.drawing import Recipe
 from sersupport.sound import audio
 from sersupport.sound.colours import COLOURS
-from sersupport.sound.effects import pitch_shift
+from sersupport.sound.effects import EFFECTS, pitch_shift
 from sersupport.sound.mixing import mix, mix_at_snr, snr_db
+from sersupport.sound.textures import TEXTURES
 
+KEPT = 64  # clips that a renderer remembers, and as many shifted ones
 RECIPE_KEY = ["noise", "recording", "offset_s", "level_kind", "level", "semitones", "seed"]
 
 
@@ -31,8 +33,17 @@ class Rendered(NamedTuple):
     snr_active_db: float
 
 
-def render(row: Recipe, clip: np.ndarray, n_valid: int, bank: NoiseBank | None, rate_hz: int) -> Rendered:
-    """Make the sample that a recipe describes: pitch shift first, then noise.
+def at_pitch(clip: np.ndarray, n_valid: int, semitones: float) -> np.ndarray:
+    """A clip [shape=(N,)] at another pitch, its padding from `n_valid` on left silent; the clip itself for 0."""
+    if not semitones:
+        return clip
+    shifted = pitch_shift(clip, audio.RATE_HZ, semitones)
+    shifted[n_valid:] = 0  # the vocoder smears into the padding
+    return shifted
+
+
+def render(row: Recipe, clip: np.ndarray, bank: NoiseBank | None, rate_hz: int) -> Rendered:
+    """Add the noise that a recipe describes to its clip, at the pitch that it asks for.
 
     λ is relative to the peak of the clip as shifted; an SNR level holds over its speech-active samples. The
     zero padding of a short clip receives noise as well: a room does not fall silent when the speaker does.
@@ -41,20 +52,22 @@ def render(row: Recipe, clip: np.ndarray, n_valid: int, bank: NoiseBank | None, 
     ----------
     row : Recipe
         Row of a recipe table (``itertuples``).
-    clip, n_valid : np.ndarray [shape=(N,)], int
-        As :func:`sersupport.sound.audio.clip_window` gives them.
+    clip : np.ndarray [shape=(N,)]
+        From :func:`at_pitch`.
     bank : NoiseBank or None
         The bank that the recipe was drawn from; None will do for colours.
     rate_hz : int
         Rate of the clip.
     """
-    if row.semitones:
-        clip = pitch_shift(clip, rate_hz, row.semitones)
-        clip[n_valid:] = 0  # the vocoder smears into the padding
     if row.level_kind == "none":
         return Rendered(clip.astype(np.float32), np.nan, np.nan)
+    if row.level_kind == "effect":
+        changed = EFFECTS[row.noise](clip, rate_hz, generator(row.seed, "effect"))
+        return Rendered(changed.astype(np.float32), np.nan, np.nan)
     if row.noise in COLOURS:
         noise = COLOURS[row.noise](len(clip), generator(row.seed, "noise"))
+    elif row.noise in TEXTURES:
+        noise = TEXTURES[row.noise](len(clip), generator(row.seed, "noise"), rate_hz)
     else:
         noise = bank.segment(row.recording, row.offset_s, len(clip), rate_hz)
     active = audio.speech_active(clip, rate_hz)
@@ -99,18 +112,30 @@ class Renderer:
         self.utterances = utterances.set_index("id", drop=False)
         self.bank = bank
         self.window = window
-        self.clip = lru_cache(maxsize=64)(self._clip)
+        self.clip = lru_cache(maxsize=KEPT)(self._clip)
+        self.shifted = lru_cache(maxsize=KEPT)(self._shifted)
+
+    def __reduce__(self) -> tuple:
+        return Renderer, (self.utterances.reset_index(drop=True), self.bank, self.window)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Of all utterances, in alphabetical order."""
+        return tuple(sorted(self.utterances["emotion"].unique()))
 
     def _clip(self, utterance: str) -> tuple[np.ndarray, int]:
         samples = audio.load_known(*self.utterances.loc[utterance, ["path", "sha256"]])
         return audio.clip_window(samples, audio.RATE_HZ, self.window.start_s, self.window.length_s)
 
+    def _shifted(self, utterance: str, semitones: float) -> np.ndarray:
+        return at_pitch(*self.clip(utterance), semitones)
+
     def render(self, recipes: pd.DataFrame) -> list[tuple[Rendered, int]]:
         """Rendered samples and their number of samples before padding, in the recipes' order."""
         rendered = []
         for recipe in recipes.itertuples(index=False):
-            clip, n_valid = self.clip(recipe.utterance)
-            rendered.append((render(recipe, clip, n_valid, self.bank, audio.RATE_HZ), n_valid))
+            n_valid, clip = self.clip(recipe.utterance)[1], self.shifted(recipe.utterance, recipe.semitones)
+            rendered.append((render(recipe, clip, self.bank, audio.RATE_HZ), n_valid))
         return rendered
 
     def keys(self, recipes: pd.DataFrame) -> list[list]:

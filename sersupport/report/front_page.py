@@ -12,7 +12,7 @@ import pandas as pd
 
 from sersupport.claims.verdicts import VERDICTS
 from sersupport.core.errors import UserError
-from sersupport.corpora.conventions import corpus
+from sersupport.corpora.conventions import title
 from sersupport.run.parameters import EMBEDDED
 
 TITLE = "Noise-robust, explainable speech emotion recognition"
@@ -86,7 +86,7 @@ def _corpora(run_folder: Path, parameters: dict[str, Any]) -> str:
     """The corpora that the run found, and those that it was asked for and did not."""
     presence = run_folder / "artefacts" / "01_data" / "presence.parquet"
     if not presence.is_file():
-        return ", ".join(corpus(name).title for name in parameters["corpora"])
+        return ", ".join(title(name) for name in parameters["corpora"])
     asked = pd.read_parquet(presence)
     titles = {present: ", ".join(part["title"]) for present, part in asked.groupby("present")}
     return titles[True] + (f" (asked for and not found: {titles[False]})" if False in titles else "")
@@ -122,9 +122,9 @@ def _ledger(path: Path) -> str:
 
 def _costs(notebooks: dict[str, Any], titles: dict[str, str]) -> str:
     costs = [(titles[name], cost["seconds"], cost["peak_gib"]) for name, cost in notebooks.items()]
-    costs.append(("All", sum(cost[1] for cost in costs), max(cost[2] for cost in costs)))
+    costs.append(("Together", sum(cost[1] for cost in costs), max(cost[2] for cost in costs)))
     cells = [(title, f"{seconds:.0f}", f"{peak_gib:.2f}") for title, seconds, peak_gib in costs]
-    caption = "<caption>Time and peak memory of each chapter when it last ran.</caption>"
+    caption = "<caption>Time and peak memory of each chapter when it last ran, perhaps beside another one.</caption>"
     return _table(("Chapter", "Time [s]", "Peak memory [GiB]"), cells, caption)
 
 

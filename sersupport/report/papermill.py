@@ -6,9 +6,10 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -26,6 +27,7 @@ from papermill.iorw import write_ipynb
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
 from sersupport.report.paths import Change, each_text
+from sersupport.studies.cluster import MALLOC
 
 CELL_TIMEOUT_S = 2 * 3600
 SAMPLING_HZ = 5.0
@@ -63,12 +65,18 @@ def _resident_bytes(process: psutil.Process) -> int:
         return 0
 
 
-def _kernel_manager_class(log: Path) -> type[AsyncKernelManager]:
+def stop_kernels() -> None:
+    """Kill every kernel that this process has started, so that those who wait for one do not."""
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if "ipykernel_launcher" in child.cmdline():
+                child.kill()
+
+
+def _kernel_manager_class(log: Path, more: Mapping[str, str]) -> type[AsyncKernelManager]:
     """Kernels of this very interpreter, whatever kernelspecs the user has, that write to ``log``, not the terminal."""
-    # glibc gives large tensors back to the system after use; fetching them again, page by page, costs a third of a step
-    malloc = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
     # the bar over cells is enough; bars within cells would end up in the outputs
-    environment = malloc | os.environ | {"TQDM_DISABLE": "1"}
+    environment = MALLOC | os.environ | more | {"TQDM_DISABLE": "1"}
     environment.pop("SERSUPPORT_RUN_DIR", None)
 
     class QuietKernelManager(AsyncKernelManager):
@@ -100,7 +108,14 @@ def declared_parameters(notebook: Path) -> list[str]:
 
 
 def execute(
-    notebook: Path, output: Path, parameters: dict[str, Any], root: Path, log: Path, hide: Change, progress: bool
+    notebook: Path,
+    output: Path,
+    parameters: dict[str, Any],
+    root: Path,
+    log: Path,
+    hide: Change,
+    progress: bool,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, float]:
     """Run a notebook from its first cell to its last.
 
@@ -120,12 +135,14 @@ def execute(
         Takes a text, returns it without this machine's paths; applied to every string of the kept notebook.
     progress : bool
         Show a bar over the cells.
+    environment : mapping
+        Variables that the kernel has besides this process's own.
 
     Returns
     -------
     dict
         What it took: ``seconds``, wall time, the kernel's start included; ``peak_gib``, the highest resident set size
-        of the kernel and all its children together, sampled at 5 Hz.
+        of the kernel, the workers of this process and all their children together, sampled at 5 Hz.
 
     Raises
     ------
@@ -147,7 +164,7 @@ def execute(
                 progress_bar=bar if progress else False,
                 cwd=str(root),
                 execution_timeout=CELL_TIMEOUT_S,
-                kernel_manager_class=_kernel_manager_class(log),
+                kernel_manager_class=_kernel_manager_class(log, environment),
                 shutdown_kernel="immediate",
             )
     except PapermillExecutionError as error:

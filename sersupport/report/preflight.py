@@ -1,4 +1,4 @@
-"""Before the first notebook runs: are the corpora, noises and encoders there, and is the fold one of theirs?"""
+"""Before the first notebook runs: are the corpora, noises and encoders there, and are the folds among theirs?"""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import walk
+from sersupport.corpora.convention import Label
 from sersupport.corpora.conventions import corpus, parse
+from sersupport.corpora.listing import corpus_name, entries, is_listing
 from sersupport.corpora.reading import SUFFIXES, located
 from sersupport.inputs.encoders.find import inspect
 from sersupport.recipes.bank import NoiseBank
@@ -41,23 +43,27 @@ def check(parameters: Parameters, root: Path, sources: Collection[str], echo: Ca
     Raises
     ------
     UserError
-        If corpora or noises are not there, the fold is none of theirs, or an encoder is broken, lacks a layer, or
+        If corpora or noises are not there, a fold is none of theirs, or an encoder is broken, lacks a layer, or
         cannot be had. Of those that are only compared, some may be absent from this machine, not all.
     """
     for name in parameters.corpora:
-        corpus(name)
+        corpus_name(name) if is_listing(name) else corpus(name)
     recorded = parameters.data_dir != EMBEDDED
     folder = root / parameters.data_dir
-    if CORPORA in sources and (recorded or parameters.fold >= _EVERY_CORPUS_HAS):
-        _check_fold(_labels(_recorded(folder, parameters) if recorded else _synthetic(parameters)), parameters.fold)
+    few = parameters.folds == "all" or max(parameters.folds) < _EVERY_CORPUS_HAS
+    if CORPORA in sources and (recorded or not few):
+        _check_folds(_labels(_recorded(folder, parameters) if recorded else _synthetic(parameters)), parameters)
     if NOISE in sources and recorded:
-        NoiseBank.listed(folder / "noise", parameters.noise_test_collections)
+        _check_noises(folder, parameters)
     if ENCODERS in sources:
         _check_encoders(parameters, root, echo)
 
 
-def _recorded(folder: Path, parameters: Parameters) -> Iterator[tuple[str, Path]]:
+def _recorded(folder: Path, parameters: Parameters) -> Iterator[tuple[str, Path | Label]]:
     for name, where in located(folder, parameters.corpora).items():
+        if where.is_file():
+            yield from ((name, label) for _, label, *_ in entries(name, where))
+            continue
         paths = walk(where, SUFFIXES)
         if not paths:
             raise UserError(f"{where}: no audio file to read as {corpus(name).title}")
@@ -72,22 +78,35 @@ def _synthetic(parameters: Parameters) -> Iterator[tuple[str, Path]]:
             yield from ((speaker.corpus, Path(item.stem)) for item in items(speaker, parameters.corpus_scale))
 
 
-def _labels(files: Iterator[tuple[str, Path]]) -> pd.DataFrame:
-    """Utterances as far as file names tell."""
+def _labels(files: Iterator[tuple[str, Path | Label]]) -> pd.DataFrame:
+    """Utterances as far as file names and tables tell."""
     rows = []
-    for name, path in files:
+    for name, given in files:
         try:
-            rows.append({"corpus": name, **parse(name, path)._asdict()})
+            label = given if isinstance(given, Label) else parse(name, given)
+            rows.append({"corpus": name, **label._asdict()})
         except AudioError:
             continue
     return pd.DataFrame(rows, columns=["corpus", "id", "speaker", "emotion", "text"]).drop_duplicates("id")
 
 
-def _check_fold(utterances: pd.DataFrame, fold: int) -> None:
-    from sersupport.corpora.folds import speaker_disjoint  # scikit-learn takes a second
+def _check_folds(utterances: pd.DataFrame, parameters: Parameters) -> None:
+    from sersupport.corpora.folds import chosen, speaker_disjoint  # scikit-learn takes another
 
     if len(utterances):  # else notebook 01 says why
-        speaker_disjoint(utterances, fold)
+        for fold in chosen(utterances, parameters.folds, parameters.fold_scheme):
+            speaker_disjoint(utterances, fold, parameters.fold_scheme)
+
+
+def _check_noises(folder: Path, parameters: Parameters) -> None:
+    from sersupport.recipes.babble import BABBLE, is_to_be_made, voices  # scipy takes a second
+    from sersupport.recipes.drawing import recorded_types
+
+    recorded = recorded_types(parameters.unheard_noises)
+    if made := is_to_be_made(folder / "noise", recorded):
+        voices(folder, parameters.corpora)
+    kept = [kind for kind in recorded if not (made and kind == BABBLE)]
+    NoiseBank.listed(folder / "noise", parameters.noise_test_collections, parameters.noises, kept)
 
 
 def _check_encoders(parameters: Parameters, root: Path, echo: Callable[[str], None]) -> None:

@@ -33,7 +33,7 @@ def package_root() -> Path:
 def provenance() -> dict[str, str]:
     """Versions and machine that a run's figures depend on; no host name, user name or path."""
     machine = f"{platform.machine()}, {os.cpu_count()} cores"
-    return {"python": platform.python_version(), "machine": machine, **library_versions()}
+    return {"machine": machine, **library_versions()}
 
 
 def read_record(folder: Path) -> dict[str, Any]:

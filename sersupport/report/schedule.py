@@ -124,16 +124,25 @@ class Keys:
 
     @cached_property
     def _corpora(self) -> str:
-        return self._recorded("", lambda folder: audio_files(folder, self._parameters.corpora))
+        return self._recorded(lambda folder: audio_files(folder, self._parameters.corpora))
 
     @cached_property
     def _noises(self) -> str:
-        return self._recorded("noise", noise_files)
+        def files(folder: Path) -> list[Path]:
+            # scipy's signal processing takes a second to import
+            from sersupport.recipes.babble import is_to_be_made, voices
+            from sersupport.recipes.drawing import recorded_types
 
-    def _recorded(self, below: str, find: Callable[[Path], list[Path]]) -> str:
+            kinds = [*self._parameters.noises, *recorded_types(self._parameters.unheard_noises)]
+            spoken = voices(folder, self._parameters.corpora) if is_to_be_made(folder / "noise", kinds) else []
+            return [*noise_files(folder / "noise", kinds), *spoken]
+
+        return self._recorded(files)
+
+    def _recorded(self, find: Callable[[Path], list[Path]]) -> str:
         if self._parameters.data_dir == EMBEDDED:
             return EMBEDDED
-        folder = self._root / self._parameters.data_dir / below
+        folder = self._root / self._parameters.data_dir
         return stamps(find(folder), folder)
 
     def _encoders(self, step: Step) -> list[str]:

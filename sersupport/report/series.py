@@ -6,7 +6,10 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import click
@@ -15,14 +18,16 @@ from sersupport.core.errors import UserError
 from sersupport.core.files import remove
 from sersupport.core.keys import digest, file_digest
 from sersupport.report import preflight
-from sersupport.report.papermill import RunFailed, execute, renew_prose
+from sersupport.report.papermill import RunFailed, execute, renew_prose, stop_kernels
 from sersupport.report.paths import each_text, path_hider
 from sersupport.report.record import folder_digest, locked, package_root, provenance, read_record, write_record
 from sersupport.report.schedule import Keys, Step, is_fresh, schedule
 from sersupport.run.artefacts import is_there
 from sersupport.run.chapters import CHAPTERS, Chapter
 from sersupport.run.parameters import EMBEDDED, Parameters, parse_yaml, read_profile, validated
+from sersupport.studies import cluster
 
+SIDE_BY_SIDE = 2  # notebooks that are run at once: while one waits for its jobs, another starts or draws
 _MADE = ("notebooks", "artefacts", "logs", "html")  # what a run writes in its folder, beside its record
 
 
@@ -74,6 +79,8 @@ def run_series(
     notebooks: Path | None = None,
     chapters: Mapping[str, Chapter] = CHAPTERS,
     echo: Callable[[str], None] = click.echo,
+    scheduler: str | None = None,
+    workers: int = 0,
 ) -> Path:
     """Run what is not up to date, then build the site if anything changed.
 
@@ -89,6 +96,10 @@ def run_series(
         The series.
     echo : callable
         Prints a line.
+    scheduler : str, optional
+        Address of a dask scheduler that runs the jobs.
+    workers : int
+        Without one, worker processes that are started for them; with 0 the notebooks' own processes run them.
 
     Returns
     -------
@@ -114,52 +125,87 @@ def run_series(
     if not record and (others := [name for name in _MADE if os.path.lexists(folder / name)]):
         raise UserError(f"{folder} holds {others[0]!r}, which no report made: name another folder with --out")
     done = record.get("notebooks", {})
-    fresh = (is_fresh(done.get(step.name), keys.key(step, folder / "artefacts"), folder, step.name) for step in steps)
-    if not all(fresh):
+    fresh = all(
+        is_fresh(done.get(step.name), keys.key(step, folder / "artefacts"), folder, step.name) for step in steps
+    )
+    if not fresh:
         preflight.check(parameters, root, {source for step in steps for source in step.chapter.sources}, echo)
-    with locked(folder):
-        return _Work(parameters, root, notebooks, folder, echo).through(steps, keys)
+    with locked(folder), ExitStack() as stack:
+        if not fresh and scheduler is None and workers:
+            scheduler = stack.enter_context(cluster.workers(workers))
+        environment = {} if scheduler is None else {cluster.SCHEDULER: scheduler}
+        return _Work(parameters, root, notebooks, folder, echo, environment).through(steps, keys)
 
 
 class _Work:
     """A run in its locked folder."""
 
     def __init__(
-        self, parameters: Parameters, root: Path, notebooks: Path, folder: Path, echo: Callable[[str], None]
+        self,
+        parameters: Parameters,
+        root: Path,
+        notebooks: Path,
+        folder: Path,
+        echo: Callable[[str], None],
+        environment: Mapping[str, str],
     ) -> None:
-        self.root, self.notebooks, self.folder, self.echo = root, notebooks, folder, echo
+        self.root, self.notebooks, self.folder, self.echo, self.environment = root, notebooks, folder, echo, environment
         self.hide = path_hider(root, parameters)
         self.record = read_record(folder)
         self.record["parameters"] = each_text(parameters.model_dump(), self.hide)
         self.record.setdefault("provenance", provenance())
         self.ran: set[str] = set()
+        self.writing, self.stopped = Lock(), False
 
     def through(self, steps: list[Step], keys: Keys) -> Path:
+        """Run what is not up to date, each notebook as soon as what it reads is there."""
         done = self.record.get("notebooks", {})
         self.record["notebooks"] = done = {step.name: done.get(step.name) for step in steps}
-        for step in steps:
-            key = keys.key(step, self.folder / "artefacts")
-            if not is_fresh(done[step.name], key, self.folder, step.name):
-                self._run(step, key)
-            elif done[step.name].get("prose") != step.prose:
-                executed = self._executed(step)
-                renew_prose(step.source, executed, self.hide)
-                done[step.name] |= {"prose": step.prose, "executed": file_digest(executed)}
-                write_record(self.folder, self.record)
-        started = time.perf_counter()
+        before = {step.name: {read.partition("/")[0] for read in step.chapter.reads} for step in steps}
+        waiting, running, finished, started = list(steps), {}, set(), time.perf_counter()
+        with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:
+            try:
+                while waiting or running:
+                    for step in [one for one in waiting if before[one.name] <= finished][: SIDE_BY_SIDE - len(running)]:
+                        waiting.remove(step)
+                        running[pool.submit(self._bring_up_to_date, step, keys)] = step
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        finished.add(running.pop(future).name)
+                        future.result()
+            except BaseException:  # Ctrl-C, too: the others are stopped, not waited for
+                self.stopped = True
+                while wait(running, timeout=0.3).not_done:
+                    stop_kernels()
+                raise
+        made = time.perf_counter()
         page = self._site()
-        for line in _summary(done, self.ran, time.perf_counter() - started):
+        for line in _summary(done, self.ran, time.perf_counter() - made, time.perf_counter() - started):
             self.echo(line)
         self.echo(str(page))
         return page
+
+    def _bring_up_to_date(self, step: Step, keys: Keys) -> None:
+        entry, key = self.record["notebooks"][step.name], keys.key(step, self.folder / "artefacts")
+        if self.stopped:
+            return
+        if not is_fresh(entry, key, self.folder, step.name):
+            self._run(step, key)
+        elif entry.get("prose") != step.prose:
+            executed = self._executed(step)
+            renew_prose(step.source, executed, self.hide)
+            self._write(step, entry | {"prose": step.prose, "executed": file_digest(executed)})
+
+    def _write(self, step: Step, entry: dict[str, Any] | None) -> None:
+        with self.writing:
+            self.record["notebooks"][step.name] = entry
+            write_record(self.folder, self.record)
 
     def _executed(self, step: Step) -> Path:
         return self.folder / "notebooks" / f"{step.name}.ipynb"
 
     def _run(self, step: Step, key: str) -> None:
         # from here on its old artefacts are gone: a run that ends now must not find them fresh
-        self.record["notebooks"][step.name] = None
-        write_record(self.folder, self.record)
+        self._write(step, None)
         artefacts = self.folder / "artefacts"
         for path in (artefacts / step.name).glob("*"):
             if not path.is_dir() or path.name == "protocols":  # other folders hold work that is resumed
@@ -167,18 +213,13 @@ class _Work:
         log, executed = self.folder / "logs" / f"{step.name}.log", self._executed(step)
         for needed in (log.parent, executed.parent):
             needed.mkdir(exist_ok=True)
-        cost = execute(step.source, executed, step.values, self.root, log, self.hide, sys.stderr.isatty())
+        bar = sys.stderr.isatty()
+        cost = execute(step.source, executed, step.values, self.root, log, self.hide, bar, self.environment)
         if lacking := [name for name in step.chapter.writes if not is_there(artefacts, f"{step.name}/{name}")]:
             raise RunFailed(f"{step.name}: has run without writing {lacking[0]!r}, which its chapter is said to write")
         self.record["provenance"] = provenance()
-        self.record["notebooks"][step.name] = {
-            "key": key,
-            **cost,
-            "artefacts": folder_digest(artefacts / step.name),
-            "executed": file_digest(executed),
-            "prose": step.prose,
-        }
-        write_record(self.folder, self.record)
+        left = {"artefacts": folder_digest(artefacts / step.name), "executed": file_digest(executed)}
+        self._write(step, {"key": key, **cost, **left, "prose": step.prose})
         self.ran.add(step.name)
         self.echo(f"{step.name}: {cost['seconds']:.1f} s")
 
@@ -199,11 +240,10 @@ class _Work:
         return html / "index.html"
 
 
-def _summary(done: Mapping[str, Any], ran: set[str], site_s: float) -> list[str]:
+def _summary(done: Mapping[str, Any], ran: set[str], site_s: float, all_s: float) -> list[str]:
     rows = [("notebook", "seconds", "peak GiB")]
     for name, cost in done.items():
         rows.append((name, f"{cost['seconds']:.1f}" if name in ran else "unchanged", f"{cost['peak_gib']:.2f}"))
-    total_s = site_s + sum(done[name]["seconds"] for name in ran)
     peak = max((cost["peak_gib"] for cost in done.values()), default=0.0)
-    rows += [("site", f"{site_s:.1f}", ""), ("all", f"{total_s:.1f}", f"{peak:.2f}")]
+    rows += [("site", f"{site_s:.1f}", ""), ("all", f"{all_s:.1f}", f"{peak:.2f}")]
     return [f"{name:<16}{seconds:>10}{gib:>10}".rstrip() for name, seconds, gib in rows]

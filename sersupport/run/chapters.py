@@ -39,37 +39,37 @@ def _of(notebook: str, *names: str) -> tuple[str, ...]:
 
 _ALL = (CORPORA, NOISE, ENCODERS)
 _UTTERANCES = _of("01_data", "utterances")
-_PARTS = _of("02_noise", "recipes_train", "recipes_validation", "recipes_test")
+_FOLDS = _of("01_data", "split") + _of("02_noise", "recipes_train", "recipes_test")
 
 CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
     "01_data": Chapter(writes=("utterances", "skipped", "presence", "split", "protocols"), sources=(CORPORA,)),
     "02_noise": Chapter(
         reads=_of("01_data", "utterances", "split"), sources=(CORPORA, NOISE),
-        writes=(
-            "recipes_train", "recipes_validation", "recipes_test", "recipes_snr", "recipes_heard", "recipes_ladder",
-            "levels",
-        ),
+        writes=("recipes_train", "recipes_test", "recipes_snr", "recipes_heard", "recipes_unheard", "levels"),
     ),
     "03_features": Chapter(
         reads=_UTTERANCES + _of("02_noise", "recipes_train"), sources=(CORPORA, NOISE), writes=("layout", "shape"),
     ),
-    "04_model": Chapter(reads=_of("03_features", "shape"), writes=("encoder", "parameters"), sources=(ENCODERS,)),
+    "04_model": Chapter(
+        reads=_UTTERANCES + _of("03_features", "shape"), writes=("encoder", "parameters"), sources=(ENCODERS,),
+    ),
     "05_training": Chapter(
-        reads=_of("01_data", "utterances", "protocols") + _PARTS + _of("02_noise", "recipes_ladder"), sources=_ALL,
+        reads=_of("01_data", "utterances", "protocols") + _FOLDS, sources=_ALL,
         writes=("history", "predictions", "table4", "ladder", "jobs"),
     ),
     "06_robustness": Chapter(
-        reads=_UTTERANCES + _of("02_noise", "recipes_test", "recipes_snr", "recipes_heard")
+        reads=_of("01_data", "utterances", "split")
+        + _of("02_noise", "recipes_test", "recipes_snr", "recipes_heard", "recipes_unheard")
         + _of("05_training", "jobs", "predictions"),
         writes=("predictions", "table5", "areas"), sources=_ALL,
     ),
     "07_ablation": Chapter(
-        reads=_UTTERANCES + _PARTS + _of("04_model", "parameters") + _of("05_training", "jobs")
+        reads=_UTTERANCES + _FOLDS + _of("04_model", "parameters") + _of("05_training", "jobs")
         + _of("06_robustness", "predictions"),
         writes=("table6", "speed", "ablation"), sources=_ALL,
     ),
     "08_xai": Chapter(
-        reads=_UTTERANCES + _of("02_noise", "recipes_train", "recipes_test") + _of("03_features", "layout")
+        reads=_UTTERANCES + _FOLDS + _of("03_features", "layout")
         + _of("05_training", "jobs", "predictions"),
         writes=("explanations", "occlusions", "shap", "energy", "additivity"), sources=_ALL,
     ),
@@ -79,7 +79,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         + _of("08_xai", "explanations", "energy", "additivity", "shap"),
         writes=("ledger", "headline"),
     ),
-    "11_encoders": Chapter(reads=_UTTERANCES + _PARTS, writes=("students", "probes", "encoders"), sources=_ALL),
+    "11_encoders": Chapter(reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders"), sources=_ALL),
 })  # fmt: skip
 NOTEBOOKS = tuple(CHAPTERS)
 

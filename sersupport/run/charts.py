@@ -11,12 +11,10 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from sersupport.corpora.convention import EMOTIONS
 from sersupport.run.figures import PALETTE, system_colours, system_label
 
 UAR = ("recall", "uar_low", "uar_high")  # columns of sersupport.evaluation.tables.summarise
-CHANCE = 1 / len(EMOTIONS)
-_APART = 0.22  # between neighbouring series of one category, whose width is 1
+_APART = 0.22  # between neighbouring series of one category, whose width is 1, where there are few
 
 
 def interval_plot(
@@ -30,7 +28,7 @@ def interval_plot(
     title: str = "",
     axis: str = "UAR, 95 % over speakers",
     limits: tuple[float, float] | None = (0, 1),
-    line: float | None = CHANCE,
+    line: float | None = None,
     line_label: str | None = "chance",
     sideways: bool = False,
 ) -> Figure:
@@ -56,7 +54,7 @@ def interval_plot(
     limits : tuple of two floats, optional
         Of the values' axis.
     line : float, optional
-        Value at which a dotted line stands, such as :data:`CHANCE` or a difference of 0.
+        Value at which a dotted line stands, such as that of chance or a difference of 0.
     line_label : str, optional
         What the line is, for the legend.
     sideways : bool
@@ -69,12 +67,13 @@ def interval_plot(
     """
     panels = [(title, scores)] if panel is None else list(scores.groupby(panel, sort=False))
     names, kinds = list(scores[category].unique()), sorted(scores[series].unique())
+    apart = min(_APART, 0.8 / len(kinds))
     size = (8.0, 1.6 + 0.45 * len(names)) if sideways else (8.0 if panel is None else 10.0, 3.9)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, (above, part) in zip(axes.flat, panels, strict=True):
         for number, (kind, colour) in enumerate(zip(kinds, cycle(PALETTE), strict=False)):
             rows = part[part[series] == kind]
-            places = rows[category].map(names.index) + (number - (len(kinds) - 1) / 2) * _APART
+            places = rows[category].map(names.index) + (number - (len(kinds) - 1) / 2) * apart
             _points(ax, places, rows[list(columns)], sideways, color=colour, label=str(kind))
         if line is not None:
             (ax.axvline if sideways else ax.axhline)(line, color="0.5", linestyle=":", label=line_label)
@@ -104,7 +103,7 @@ def _points(ax: Axes, places: pd.Series, values: pd.DataFrame, sideways: bool, *
     ax.errorbar(*where, **{"xerr" if sideways else "yerr": reach}, fmt="o", capsize=4, **style)
 
 
-def noise_panels(scores: pd.DataFrame, axis: str, line: float = CHANCE) -> Figure:
+def noise_panels(scores: pd.DataFrame, axis: str, line: float) -> Figure:
     """UAR against the level of noise: a panel a noise, a curve a system, chance dotted.
 
     Parameters

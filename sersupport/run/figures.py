@@ -25,7 +25,6 @@ FORMATS = {
     "accuracy (%)": ".1f", "accuracy (%), paper": ".2f", "f1, paper": ".4f", "λ": ".2f", "speakers": ".0f",
     "utterances": ".0f",
 }  # fmt: skip
-EMOTION_COLOURS = dict(zip(EMOTIONS, PALETTE, strict=False))
 _ROWS = dict(zip("ABCD", PALETTE, strict=False))
 
 
@@ -37,6 +36,13 @@ def set_style() -> None:
         "axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9, "legend.fontsize": 9,
         "legend.frameon": False, "axes.spines.top": False, "axes.spines.right": False,
     })  # fmt: skip
+
+
+def emotion_colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each class: the seven always have theirs, others take the rest of the palette as they appear."""
+    others = cycle(PALETTE[len(EMOTIONS) :])
+    known = dict(zip(EMOTIONS, PALETTE, strict=False))
+    return {name: known[name] if name in known else next(others) for name in dict.fromkeys(names)}
 
 
 def system_colours(names: Iterable[str]) -> dict[str, str]:

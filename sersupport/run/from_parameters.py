@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -15,18 +15,18 @@ from sersupport.corpora.reading import read_all
 from sersupport.corpora.synthesis import make_corpus, make_noises
 from sersupport.evaluation.speed import throughput
 from sersupport.inputs.descriptors import Descriptors
-from sersupport.inputs.encoders import encoder as encoders
-from sersupport.inputs.encoders.encoder import Encoder
+from sersupport.inputs.encoders.encoder import Encoder, Encoders
 from sersupport.inputs.frames import Frames
 from sersupport.inputs.store import Store
+from sersupport.recipes import babble
 from sersupport.recipes.bank import NoiseBank
-from sersupport.recipes.drawing import clean
+from sersupport.recipes.drawing import clean, recorded_types
 from sersupport.recipes.rendering import Renderer, Window
 from sersupport.run.notebook import Run
-from sersupport.run.parameters import EMBEDDED, local_encoder
+from sersupport.run.parameters import EMBEDDED, LONGEST_S, local_encoder
 from sersupport.sound.audio import RATE_HZ, clip_start
 from sersupport.studies.jobs import Bench, Trained, kept
-from sersupport.studies.setup import Setup
+from sersupport.studies.setup import Parts, Setup, by_fold
 from sersupport.systems.distill import BUDGET, Plan, Shape
 from sersupport.systems.lessons import Speech, heard, listen
 
@@ -61,8 +61,9 @@ def cues(run: Run) -> dict[str, tuple[float, float]]:
     if not path.exists():
         return {}
     table = pd.read_csv(path).merge(run.load("01_data/utterances")[["id", "duration_s"]], on="id")
+    own = window(run)
     shift = [
-        clip_start(round(seconds * RATE_HZ), RATE_HZ, run.p.clip_start_s, run.p.clip_length_s) / RATE_HZ
+        clip_start(round(seconds * RATE_HZ), RATE_HZ, own.start_s, own.length_s) / RATE_HZ
         for seconds in table["duration_s"]
     ]
     spans = zip(table["start_s"] - shift, table["end_s"] - shift, strict=True)
@@ -71,8 +72,35 @@ def cues(run: Run) -> dict[str, tuple[float, float]]:
 
 def renderer(run: Run) -> Renderer:
     """Renders recipes of this run's utterances and noises."""
-    bank = NoiseBank.from_folder(data_folder(run) / "noise", run.p.noise_test_collections)
-    return Renderer(run.load("01_data/utterances"), bank, Window(run.p.clip_start_s, run.p.clip_length_s))
+    return Renderer(run.load("01_data/utterances"), noise_bank(run), window(run))
+
+
+def window(run: Run) -> Window:
+    """The stretch of each utterance that is used; with a length of 0 all of it, padded to the longest.
+
+    Raises
+    ------
+    UserError
+        If the longest is too long for that.
+    """
+    if run.p.clip_length_s:
+        return Window(run.p.clip_start_s, run.p.clip_length_s)
+    longest_s = run.load("01_data/utterances")["duration_s"].max()
+    if longest_s > LONGEST_S:
+        raise UserError(f"clip_length_s 0: one utterance has {longest_s:.0f} s, too long for that; give a length")
+    return Window(0.0, math.ceil(10 * longest_s) / 10)
+
+
+def noise_bank(run: Run) -> NoiseBank:
+    """The recorded noises of this run, with babble of other corpora's speech where nobody recorded any."""
+    data = data_folder(run)
+    recorded = recorded_types(run.p.unheard_noises)
+    made = babble.is_to_be_made(data / "noise", recorded)
+    kept = [kind for kind in recorded if not (made and kind == babble.BABBLE)]
+    bank = NoiseBank.from_folder(data / "noise", run.p.noise_test_collections, run.p.noises, kept)
+    if not made:
+        return bank
+    return bank.joined(babble.babble_bank(run.build / "babble", data, run.p.corpora, run.p.seed))
 
 
 def descriptors(run: Run) -> Descriptors:
@@ -82,7 +110,7 @@ def descriptors(run: Run) -> Descriptors:
 
 def clip_samples(run: Run) -> int:
     """Samples of a clip at the working rate."""
-    return round(run.p.clip_length_s * RATE_HZ)
+    return round(window(run).length_s * RATE_HZ)
 
 
 def encoder(run: Run) -> Encoder:
@@ -92,19 +120,11 @@ def encoder(run: Run) -> Encoder:
 
 def load_encoder(run: Run, name: str, layers: Sequence[int], fetch: bool = True) -> Encoder:
     """An encoder by hub name or folder, loaded once; see :func:`sersupport.inputs.encoders.encoder.load`."""
-    source = local_encoder(name, run.root, run.p.data_dir) or name
-    return _layered(str(source), tuple(layers), run.p.seed, fetch)
+    return _encoders(run)(name, layers, fetch)
 
 
-@lru_cache(maxsize=8)
-def _layered(source: str, layers: tuple[int, ...], seed: int, fetch: bool) -> Encoder:
-    """One object for one choice of layers, so that its weights are digested once and not for every saved system."""
-    return _loaded(source, seed, fetch).with_layers(layers)
-
-
-@lru_cache(maxsize=4)
-def _loaded(source: str, seed: int, fetch: bool) -> Encoder:
-    return encoders.load(source, [-1], seed=seed, fetch=fetch)
+def _encoders(run: Run) -> Encoders:
+    return Encoders(run.root, None if run.p.data_dir == EMBEDDED else run.p.data_dir, run.p.seed)
 
 
 def encoding_rate(one: Encoder, renderer: Renderer, utterances: pd.DataFrame) -> float:
@@ -129,7 +149,7 @@ def compared_encoders(run: Run) -> tuple[dict[str, Encoder], dict[str, str]]:
 
 def bench(run: Run, source: Renderer) -> Bench:
     """Runs this run's jobs."""
-    return Bench(Store(source, run.cache), run.jobs_folder, partial(load_encoder, run))
+    return Bench(Store(source, run.cache), run.jobs_folder, _encoders(run))
 
 
 def setup(run: Run) -> Setup:
@@ -138,17 +158,18 @@ def setup(run: Run) -> Setup:
         descriptors=descriptors(run), clip_samples=clip_samples(run), encoder=encoder(run), encoder_name=run.p.encoder,
         frozen=run.p.encoder_frozen, width=run.p.cnn_width, epochs=run.p.epochs, batch_size=run.p.batch_size,
         learning_rate=run.p.learning_rate, weight_decay=run.p.weight_decay, warmup_fraction=run.p.warmup_fraction,
-        fold=run.p.fold, seeds=(run.p.seed,),
+        seeds=tuple(run.p.seeds),
     )  # fmt: skip
 
 
-def study_setup(run: Run) -> Setup:
-    """How the systems of the studies are built and trained: smaller, and for several seeds."""
-    return setup(run).study(run.p.study_width, run.p.study_epochs, tuple(run.p.study_seeds))
+def folds(run: Run) -> dict[int, Parts]:
+    """Recipes by fold and part, speakers apart."""
+    rows, tests = (run.load(f"02_noise/recipes_{name}") for name in ("train", "test"))
+    return by_fold(rows, tests, run.load("01_data/split"))
 
 
-def trained_rows(run: Run) -> dict[str, Trained]:
-    """The systems that notebook 05 trained and kept, by name."""
+def trained_rows(run: Run) -> list[Trained]:
+    """The systems that notebook 05 trained and kept."""
     return kept(run.load("05_training/jobs"), run.path("05_training/models"))
 
 

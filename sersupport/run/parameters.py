@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from sersupport.core.errors import UserError
 from sersupport.inputs.encoders.find import find_encoder
 
+LONGEST_S = 30.0  # of a clip
 EMBEDDED = "embedded"  # data_dir of the corpus that the package makes itself
 
 
@@ -21,6 +22,12 @@ def _rising(values: list[Any]) -> list[Any]:
     if values != sorted(set(values)):
         raise ValueError("values must rise, each standing there once")
     return values
+
+
+def _whole_or_long(value: float) -> float:
+    if 0 < value < 0.5:
+        raise ValueError("half a second or more, or 0 for whole utterances")
+    return value
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -43,10 +50,12 @@ def _with_spectral(rows: list[str]) -> list[str]:
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 Level = Annotated[float, Field(gt=0, le=1)]
+ClipLength = Annotated[float, Field(ge=0, le=LONGEST_S), AfterValidator(_whole_or_long)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Decibels = Annotated[float, Field(ge=-60, le=60)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
+Folds = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)]
 Row = Literal["A", "B", "C", "D"]  # of Table VI
 Rows = Annotated[list[Row], Field(min_length=1), AfterValidator(_rising), AfterValidator(_with_spectral)]
 Levels = Annotated[list[Level], Field(min_length=1), AfterValidator(_rising)]
@@ -68,7 +77,8 @@ Ablations = Annotated[list[Ablation], AfterValidator(_each_once)]
 # what the first edition called them, for the message
 _FORMER = {
     "backbone": "encoder", "backbone_layers": "encoder_layers", "backbone_frozen": "encoder_frozen",
-    "variants": "ablations", "lesson_variants": "lesson_changes",
+    "variants": "ablations", "lesson_variants": "lesson_changes", "fold": "folds", "study_seeds": "seeds",
+    "study_width": "cnn_width", "study_epochs": "epochs",
 }  # fmt: skip
 
 
@@ -84,42 +94,47 @@ class Parameters(BaseModel):
     run_dir: str = "reports/demo"
     profile: str = "demo"
     data_dir: str = EMBEDDED
-    corpora: Names = ["ravdess", "cremad", "tess", "savee"]
+    corpora: Names = ["ravdess", "cremad", "tess", "savee"]  # or tables that list one, as paths from data_dir
+    classes: dict[str, str] = {"calm": "neutral"}  # what an emotion counts as, where not as itself; "": left out
     corpus_scale: Annotated[float, Field(gt=0, le=4)] = 1.0
     noise_test_collections: Names = ["embedded-test"]
     # signal
     clip_start_s: Annotated[float, Field(ge=0)] = 0.6
-    clip_length_s: Annotated[float, Field(ge=0.5, le=30)] = 2.5
+    clip_length_s: ClipLength = 2.5  # 0: whole utterances
     n_mfcc: Annotated[int, Field(ge=1, le=128)] = 20
     frame_length: Annotated[int, Field(ge=64)] = 2048
     hop_length: Annotated[int, Field(ge=16)] = 512
-    # noise
+    # noise: types that training and test have, and such that only the test has
+    noises: Names = ["railway_engine", "children_playing", "fish_market"]
+    unheard_noises: Annotated[list[str], AfterValidator(_each_once)] = [
+        "synthetic rain", "synthetic dishes", "babble", "room", "telephone",
+    ]  # fmt: skip
+    unheard_snr_db: Annotated[list[Decibels], AfterValidator(_rising)] = [0.0, 10.0]
     lambda_max: Level = 0.75
     lambda_levels: Levels = [0.25, 0.5, 0.75]
     snr_levels_db: Ratios = [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]
-    snr_utterances: Count = 14
+    snr_utterances: Count = 28
     test_utterances: Annotated[int, Field(ge=0)] = 112  # 0: all
     pitch_semitones: Annotated[float, Field(ge=-12, le=12)] = 0.7
     # model
     encoder: Name = "w2v2-mini"
     encoder_layers: Layers = [-1]
     encoder_frozen: bool = True
-    cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.0625
+    cnn_width: Annotated[float, Field(gt=0, le=1)] = 0.03125
     rows: Rows = ["A", "B", "C", "D"]
     # training
-    seed: Seed = 0
-    fold: Annotated[int, Field(ge=0)] = 1
-    epochs: Count = 8
+    folds: Folds = [0, 1]
+    fold_scheme: Literal["emobox", "luna-jimenez"] = "emobox"
+    seed: Seed = 0  # of all that is drawn but for trainings
+    seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_rising)] = [0]
+    epochs: Count = 4
     batch_size: Count = 64
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1
-    corpus_epochs: Annotated[int, Field(ge=0)] = 10
-    # studies: the ladder of protocols and the ablations, trained alike
+    corpus_epochs: Annotated[int, Field(ge=0)] = 5
+    # studies: the ladder of protocols and the ablations
     study_row: Row = "D"
-    study_width: Annotated[float, Field(gt=0, le=1)] = 0.03125
-    study_epochs: Count = 3
-    study_seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_each_once)] = [0]
     ablations: Ablations = ["mean pooling", "statistics pooling", "no noisy rows", "clean rows only"]
     # encoders: which are compared, with their layers, and how one teaches another
     encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}

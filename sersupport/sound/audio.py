@@ -61,7 +61,8 @@ def probe(path: str | PathLike[str]) -> Probe:
     Returns
     -------
     Probe
-        ``sha256`` covers the decoded mono float32 samples: one recording has one hash in WAV and in FLAC.
+        ``sha256`` covers the decoded mono float32 samples and their rate: one recording has one hash in WAV and in
+        FLAC.
 
     Raises
     ------
@@ -215,8 +216,9 @@ def speech_active(
 
 
 def _described(y: np.ndarray, rate_hz: int, channels: int) -> Probe:
-    sha256 = hashlib.sha256(np.ascontiguousarray(y, dtype="<f4")).hexdigest()
-    return Probe(len(y) / rate_hz, rate_hz, channels, sha256)
+    sha256 = hashlib.sha256(np.ascontiguousarray(y, dtype="<f4"))
+    sha256.update(str(rate_hz).encode())  # played at another rate the same samples are another recording
+    return Probe(len(y) / rate_hz, rate_hz, channels, sha256.hexdigest())
 
 
 def _decode(path: str | PathLike[str]) -> tuple[np.ndarray, int, int]:

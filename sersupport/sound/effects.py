@@ -1,10 +1,14 @@
-"""Effects on speech: another pitch, a room."""
+"""Effects on speech: another pitch, a room, a telephone."""
 
 from __future__ import annotations
 
 import librosa
 import numpy as np
-from scipy.signal import fftconvolve
+import soxr
+from scipy.signal import butter, fftconvolve, sosfilt
+
+TELEPHONE_HZ = 8000  # sampling rate of G.711
+RT60_S = (0.5, 1.0)  # reverberation times of a room that is drawn
 
 
 def pitch_shift(y: np.ndarray, rate_hz: float, semitones: float = 0.7) -> np.ndarray:
@@ -27,3 +31,27 @@ def reverberant(wave: np.ndarray, rt60_s: float, rng: np.random.Generator, rate_
     response[0] = 1.0
     wet = fftconvolve(wave, response)[: len(wave)]
     return (wet * np.sqrt(np.mean(wave**2) / max(np.mean(wet**2), 1e-12))).astype(np.float32)
+
+
+def telephone(y: np.ndarray, rate_hz: int) -> np.ndarray:
+    """A wave (n,) through a telephone line: 300 to 3,400 Hz, 8,000 samples a second of 8 bits in μ-law.
+
+    References
+    ----------
+    ITU-T Recommendation G.711 (1988), with its μ = 255.
+    """
+    narrow = sosfilt(butter(4, (300, 3400), "bandpass", fs=rate_hz, output="sos"), y)
+    sampled = soxr.resample(narrow, rate_hz, TELEPHONE_HZ)
+    peak = max(float(np.abs(sampled).max(initial=0)), 1e-9)
+    compressed = np.sign(sampled) * np.log1p(255 * np.abs(sampled) / peak) / np.log(256)
+    steps = np.round(compressed * 127) / 127
+    expanded = np.sign(steps) * (256 ** np.abs(steps) - 1) / 255 * peak
+    back = soxr.resample(expanded, TELEPHONE_HZ, rate_hz)[: len(y)]
+    return np.pad(back, (0, len(y) - len(back))).astype(np.float32)
+
+
+# what is done to speech without a level: takes a wave (n,), its rate and a generator
+EFFECTS = {
+    "room": lambda y, rate_hz, rng: reverberant(y, rng.uniform(*RT60_S), rng, rate_hz),
+    "telephone": lambda y, rate_hz, rng: telephone(y, rate_hz),
+}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.studies.jobs import Job
-from sersupport.studies.setup import Setup
+from sersupport.studies.setup import Parts, Setup
 
 BASELINE = "baseline"  # what is trained like the changed ones, with nothing changed
 _POOLING = {"mean pooling": "mean", "statistics pooling": "statistics"}
@@ -18,16 +18,16 @@ _LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", "clean rows
 CHANGES = (*_POOLING, *_WIDTH, *_LEFT_OUT, "K = 40", "fine-tuned")
 
 
-def ablation(setup: Setup, row: str, recipes: Mapping[str, pd.DataFrame], changes: Sequence[str]) -> list[Job]:
-    """The baseline and the row with each change, for each seed, tested on the same rows.
+def ablation(setup: Setup, row: str, folds: Mapping[int, Parts], changes: Sequence[str]) -> list[Job]:
+    """The baseline and the row with each change, for each fold and seed, tested on the same rows.
 
     Parameters
     ----------
     setup : Setup
     row : str
         As for :meth:`Setup.jobs`.
-    recipes : mapping
-        Recipes by "train", "validation", "test".
+    folds : mapping
+        Recipes by fold and part.
     changes : sequence of str
         Of :data:`CHANGES`.
 
@@ -36,11 +36,12 @@ def ablation(setup: Setup, row: str, recipes: Mapping[str, pd.DataFrame], change
     UserError
         For a change that there is not.
     """
-    budget = setup.budget(len(recipes["train"]))
     jobs = []
-    for name in (BASELINE, *changes):
-        own, parts, arguments = _changed(setup, name, dict(recipes))
-        jobs += own.jobs(row, parts, budget, "speaker-disjoint", name, **arguments)
+    for fold, recipes in folds.items():
+        budget = setup.budget(len(recipes["train"]))
+        for name in (BASELINE, *changes):
+            own, parts, arguments = _changed(setup, name, dict(recipes))
+            jobs += own.jobs(row, parts, budget, "speaker-disjoint", fold, name, **arguments)
     return jobs
 
 

@@ -9,11 +9,11 @@ import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.inputs.encoders.encoder import Encoder
-from sersupport.recipes.bank import ENVIRONMENTS, NoiseBank
+from sersupport.recipes.bank import NoiseBank
 from sersupport.recipes.drawing import clean, environmental, grid
 from sersupport.studies.ablation import BASELINE
 from sersupport.studies.jobs import Job
-from sersupport.studies.setup import PROBE, Setup
+from sersupport.studies.setup import PROBE, Parts, Setup
 from sersupport.systems import distill
 from sersupport.systems.distill import Plan
 from sersupport.systems.lessons import Speech, heard
@@ -22,35 +22,31 @@ UNTAUGHT = "before teaching"
 
 
 def compared(
-    setup: Setup,
-    probe_setup: Setup,
-    encoders: Mapping[str, Encoder],
-    rows: Sequence[str],
-    recipes: Mapping[str, pd.DataFrame],
+    setup: Setup, encoders: Mapping[str, Encoder], rows: Sequence[str], folds: Mapping[int, Parts]
 ) -> list[Job]:
     """Every encoder frozen: a linear probe trained on the clean rows, and rows of Table VI trained on all of them.
 
     Parameters
     ----------
-    setup, probe_setup : Setup
-        Of the rows and of the probe (its seed); the encoder is replaced.
+    setup : Setup
+        The encoder is replaced.
     encoders : mapping
         By name.
     rows : sequence of str
-    recipes : mapping
-        Recipes by part; tested are the clean rows and those with environmental noise. The label ``encoder`` says which.
+    folds : mapping
+        Recipes by fold and part; tested are the clean rows and those with environmental noise. The label ``encoder``
+        says which.
     """
-    parts = dict(recipes, test=recipes["test"][environmental(recipes["test"])])
-    plain = dict(parts, train=parts["train"][parts["train"]["condition"] == "clean"])
-    budget = setup.budget(len(parts["train"]))
     jobs = []
-    for name, encoder in encoders.items():
-        labels = {"encoder": name}
-        own = probe_setup.with_encoder(encoder, name)
-        jobs += own.jobs(PROBE, plain, budget, "speaker-disjoint", labels=labels)
-        for row in rows:
-            own = setup.with_encoder(encoder, name)
-            jobs += own.jobs(row, parts, budget, "speaker-disjoint", labels=labels)
+    for fold, recipes in folds.items():
+        parts = dict(recipes, test=recipes["test"][environmental(recipes["test"])])
+        plain = dict(parts, train=parts["train"][parts["train"]["condition"] == "clean"])
+        budget = setup.budget(len(parts["train"]))
+        for name, encoder in encoders.items():
+            own, labels = setup.with_encoder(encoder, name), {"encoder": name}
+            for system in (PROBE, *rows):
+                trained = plain if system == PROBE else parts
+                jobs += own.jobs(system, trained, budget, "speaker-disjoint", fold, labels=labels)
     return jobs
 
 
@@ -77,6 +73,7 @@ def probed(
     encoders: Mapping[str, Encoder],
     utterances: pd.DataFrame,
     bank: NoiseBank,
+    noises: Sequence[str],
     seed: int,
     clip_length_s: float,
     snr_db: float = 10.0,
@@ -92,10 +89,12 @@ def probed(
     utterances : pandas.DataFrame
         Utterances of the corpus.
     bank : NoiseBank
+    noises : sequence of str
+        Types of recorded noise.
     seed : int
         Of the noise.
     clip_length_s, snr_db : float
-        Each clip is classified clean and in environmental noise of this level from the test sources.
+        Each clip is classified clean and in each noise, at this level and from the test sources.
 
     Returns
     -------
@@ -103,7 +102,7 @@ def probed(
         With ``protocol`` "heard" (each of those speakers by a probe trained on the others: for choosing among
         students) or "unheard" (for reporting).
     """
-    noisy = grid(utterances, bank, ENVIRONMENTS, [snr_db], "snr", seed, clip_length_s=clip_length_s)
+    noisy = grid(utterances, bank, noises, [snr_db], "snr", seed, clip_length_s=clip_length_s)
     recipes = pd.concat([clean(utterances), noisy], ignore_index=True)
     speaker = recipes["utterance"].map(utterances.set_index("id")["speaker"])
     may_hear = recipes["utterance"].isin(heard(utterances)["id"])
@@ -114,14 +113,13 @@ def probed(
         parts.append(("heard", recipes[may_hear & plain & (speaker != own)], recipes[may_hear & (speaker == own)]))
     if not may_hear.all():
         parts.append(("unheard", recipes[may_hear & plain], recipes[~may_hear]))
-    return [
-        job
-        for name, encoder in encoders.items()
-        for protocol, train, test in parts
-        for job in setup.with_encoder(encoder, name).jobs(
-            PROBE, {"train": train, "validation": train.head(1), "test": test}, setup.budget(len(train)), protocol, name
-        )
-    ]
+    jobs = []
+    for name, encoder in encoders.items():
+        own = setup.with_encoder(encoder, name)
+        for fold, (protocol, train, test) in enumerate(parts):
+            rows = {"train": train, "validation": train.head(1), "test": test}
+            jobs += own.jobs(PROBE, rows, setup.budget(len(train)), protocol, fold, name)
+    return jobs
 
 
 def students(

@@ -6,7 +6,7 @@ Works on any system: occlusion needs nothing but a classifier of waveforms, SHAP
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -15,8 +15,8 @@ import pandas as pd
 import torch
 from scipy.stats import spearmanr
 
+from sersupport.core.keys import digest
 from sersupport.core.seeds import generator
-from sersupport.corpora.convention import EMOTIONS
 from sersupport.explain.attribution import Attribution, expected_gradients, integrated_gradients
 from sersupport.explain.given import GivenInputs
 from sersupport.explain.perturbation import deletion, enrichment, occlusion
@@ -28,9 +28,10 @@ from sersupport.systems.recogniser import Recogniser
 
 
 def chosen(predictions: pd.DataFrame, system: str, count: int) -> pd.DataFrame:
-    """Test utterances that a system gets right, the emotions in turn.
+    """Test utterances that a system gets right, the emotions in turn, and within each the speakers.
 
     An explanation is then one of a decision that was not a mistake. Where a system gets nothing right, any will do.
+    Of several seeds the first is asked.
 
     Parameters
     ----------
@@ -40,9 +41,11 @@ def chosen(predictions: pd.DataFrame, system: str, count: int) -> pd.DataFrame:
     count : int
         At most.
     """
-    own = predictions[predictions["system"] == system]
+    own = predictions[(predictions["system"] == system) & (predictions["seed"] == predictions["seed"].min())]
     right = own[own["true"] == own["predicted"]]
     right = right if len(right) else own
+    lot = right["utterance"].map(lambda name: digest(["explained", name]))
+    right = right.assign(again=right.groupby(["true", "speaker"]).cumcount(), lot=lot).sort_values(["again", "lot"])
     turn = right.groupby("true").cumcount()
     return right.assign(turn=turn).sort_values(["turn", "true"]).head(count)
 
@@ -53,8 +56,8 @@ class Decisions:
 
     Parameters
     ----------
-    recogniser : Recogniser
-        Of the system.
+    recognisers : list of Recogniser
+        Of the system, for each clip the one of its fold.
     descriptors : Descriptors
         Whose frames give every map its times, whatever the system eats.
     utterances : list of str
@@ -62,10 +65,10 @@ class Decisions:
     n_valid : np.ndarray of int, shape (n,)
         Samples before the padding.
     targets : list of int
-        Indices into :data:`sersupport.corpora.convention.EMOTIONS`.
+        Indices into the system's classes.
     """
 
-    recogniser: Recogniser
+    recognisers: list[Recogniser]
     descriptors: Descriptors
     utterances: list[str]
     waves: np.ndarray
@@ -75,7 +78,7 @@ class Decisions:
     @classmethod
     def of(
         cls,
-        recogniser: Recogniser,
+        recognisers: Mapping[int, Recogniser],
         descriptors: Descriptors,
         renderer: Renderer,
         recipes: pd.DataFrame,
@@ -85,7 +88,9 @@ class Decisions:
 
         Parameters
         ----------
-        recogniser, descriptors
+        recognisers : mapping
+            Of the system, by fold.
+        descriptors : Descriptors
             As for the class.
         renderer : Renderer
         recipes : pandas.DataFrame
@@ -96,10 +101,9 @@ class Decisions:
         clean = recipes[recipes["condition"] == "clean"].set_index("utterance", drop=False).loc[rows["utterance"]]
         rendered = renderer.render(clean)
         waves = np.stack([sample.signal for sample, _ in rendered])
-        targets = [EMOTIONS.index(emotion) for emotion in rows["true"]]
-        return cls(
-            recogniser, descriptors, list(clean["utterance"]), waves, np.array([n for _, n in rendered]), targets
-        )
+        own, n_valid = [recognisers[fold] for fold in rows["fold"]], np.array([n for _, n in rendered])
+        targets = [one.model.config.label2id[emotion] for one, emotion in zip(own, rows["true"], strict=True)]
+        return cls(own, descriptors, list(clean["utterance"]), waves, n_valid, targets)
 
     def __len__(self) -> int:
         return len(self.waves)
@@ -107,13 +111,14 @@ class Decisions:
     @cached_property
     def role(self) -> str | None:
         """The role that is described by descriptors, whose shares and maps have names; None where there is none."""
-        roles = [role for role, one in self.recogniser.inputs.items() if isinstance(one, Descriptors)]
+        roles = [role for role, one in self.recognisers[0].inputs.items() if isinstance(one, Descriptors)]
         return roles[0] if roles else None
 
     @cached_property
-    def tensors(self) -> dict[str, torch.Tensor]:
-        """The system's inputs."""
-        return self.recogniser.tensors(self.waves, self.n_valid)
+    def tensors(self) -> list[dict[str, torch.Tensor]]:
+        """The system's inputs, for each clip a batch of one."""
+        clips = zip(self.recognisers, self.waves, self.n_valid, strict=True)
+        return [own.tensors(wave[None], np.array([n])) for own, wave, n in clips]
 
     @cached_property
     def values(self) -> torch.Tensor:
@@ -123,16 +128,15 @@ class Decisions:
     @cached_property
     def functions(self) -> list[GivenInputs]:
         """For each clip its system as a function of :attr:`role` alone."""
-        model, one = self.recogniser.model, self.tensors
-        return [
-            GivenInputs(model, {name: tensor[[i]] for name, tensor in one.items()}, self.role) for i in range(len(self))
-        ]
+        clips = zip(self.recognisers, self.tensors, strict=True)
+        return [GivenInputs(own.model, tensors, self.role) for own, tensors in clips]
 
     @cached_property
     def logits(self) -> torch.Tensor:
         """Of every class, (n, C)."""
         with torch.no_grad():
-            return self.recogniser.model(**self.tensors).logits
+            clips = zip(self.recognisers, self.tensors, strict=True)
+            return torch.cat([own.model(**tensors).logits for own, tensors in clips])
 
     @property
     def times_s(self) -> np.ndarray:
@@ -153,18 +157,25 @@ def score_cams(decisions: Decisions) -> np.ndarray | None:
     """Score-CAM of each decision, (n, L), not negative; None where the system has no feature maps."""
     if decisions.role is None:
         return None
-    with torch.no_grad():
-        maps = decisions.recogniser.model.feature_maps(decisions.role, decisions.values)
-    if maps is None:
-        return None
-    one_by_one = zip(decisions.functions, maps, decisions.values, decisions.targets, strict=True)
-    return np.stack([score_cam(*decision).saliency.numpy() for decision in one_by_one])
+    found = []
+    for i, (function, values) in enumerate(zip(decisions.functions, decisions.values, strict=True)):
+        with torch.no_grad():
+            maps = decisions.recognisers[i].model.feature_maps(decisions.role, values[None])
+        if maps is None:
+            return None
+        found.append(score_cam(function, maps[0], values, decisions.targets[i]).saliency.numpy())
+    return np.stack(found)
 
 
-def shap_values(decisions: Decisions, background: torch.Tensor, samples: int, seed: int) -> list[Attribution]:
-    """SHAP values of each decision by expected gradients, against a background (n, L) as the network sees it."""
+def shap_values(
+    decisions: Decisions, backgrounds: Sequence[torch.Tensor], samples: int, seed: int
+) -> list[Attribution]:
+    """SHAP values of each decision by expected gradients, against its background (n, L) as the network sees it."""
     cells = zip(decisions.functions, decisions.values, decisions.targets, strict=True)
-    return [expected_gradients(*cell, background=background, samples=samples, seed=seed) for cell in cells]
+    return [
+        expected_gradients(*cell, background=background, samples=samples, seed=seed)
+        for cell, background in zip(cells, backgrounds, strict=True)
+    ]
 
 
 def path_values(decisions: Decisions) -> list[Attribution]:
@@ -175,13 +186,30 @@ def path_values(decisions: Decisions) -> list[Attribution]:
     ]
 
 
-def background(decisions: Decisions, renderer: Renderer, recipes: pd.DataFrame, count: int, seed: int) -> torch.Tensor:
-    """Clean training rows as the network of the role sees them, (count, L), or all where there are fewer."""
-    rows = recipes[recipes["variant"] == "clean"]
-    rows = rows.sample(min(count, len(rows)), random_state=seed)
-    waves, n_valid = zip(*((sample.signal, n) for sample, n in renderer.render(rows)), strict=True)
-    values, _ = decisions.recogniser.inputs[decisions.role].compute(np.stack(waves), np.array(n_valid))
-    return decisions.functions[0].seen(torch.from_numpy(values)).detach()
+def backgrounds(
+    decisions: Decisions, renderer: Renderer, training: Sequence[pd.DataFrame], count: int, seed: int
+) -> list[torch.Tensor]:
+    """For each decision clean training rows as the network of the role sees them, (count, L), or all that there are.
+
+    Parameters
+    ----------
+    decisions : Decisions
+    renderer : Renderer
+    training : sequence of pandas.DataFrame
+        Recipes that each decision's system was trained on.
+    count, seed : int
+        Of the rows, and of their draw.
+    """
+    found, known = [], {}
+    for own, function, recipes in zip(decisions.recognisers, decisions.functions, training, strict=True):
+        if id(own) not in known:
+            rows = recipes[recipes["variant"] == "clean"]
+            rows = rows.sample(min(count, len(rows)), random_state=seed)
+            waves, n_valid = zip(*((sample.signal, n) for sample, n in renderer.render(rows)), strict=True)
+            values, _ = own.inputs[decisions.role].compute(np.stack(waves), np.array(n_valid))
+            known[id(own)] = function.seen(torch.from_numpy(values)).detach()
+        found.append(known[id(own)])
+    return found
 
 
 def additivity(decisions: Decisions, methods: Mapping[str, list[Attribution]]) -> pd.DataFrame:
@@ -210,10 +238,10 @@ def by_descriptor(layout: pd.DataFrame, importance: np.ndarray) -> pd.DataFrame:
 
 def occlusions(decisions: Decisions, window_s: float, hop_s: float) -> list[pd.DataFrame]:
     """Curves of :func:`sersupport.explain.perturbation.occlusion`, one a decision."""
-    one_by_one = zip(decisions.waves, decisions.n_valid, decisions.targets, strict=True)
+    one_by_one = zip(decisions.recognisers, decisions.waves, decisions.n_valid, decisions.targets, strict=True)
     return [
-        occlusion(decisions.recogniser.for_length(n), wave, target, RATE_HZ, window_s, hop_s, n_valid=n)
-        for wave, n, target in one_by_one
+        occlusion(own.for_length(n), wave, target, RATE_HZ, window_s, hop_s, n_valid=n)
+        for own, wave, n, target in one_by_one
     ]
 
 
@@ -258,7 +286,7 @@ def deletions(decisions: Decisions, maps: Mapping[str, np.ndarray], seed: int) -
     rows = []
     for name, own in maps.items():
         for i, (wave, n, target) in enumerate(zip(decisions.waves, decisions.n_valid, decisions.targets, strict=True)):
-            classify, rng = decisions.recogniser.for_length(n), generator(seed, name, i)
+            classify, rng = decisions.recognisers[i].for_length(n), generator(seed, name, i)
             found = deletion(classify, wave, target, own[i], decisions.descriptors.hop_length, rng, n_valid=n)
             rows.append({"explanation": name, "utterance": decisions.utterances[i], **found})
     tests = pd.DataFrame(rows).dropna()  # a flat map chooses nothing to mute

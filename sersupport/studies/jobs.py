@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 from filelock import FileLock
+from transformers import AutoConfig
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import remove
@@ -19,6 +20,7 @@ from sersupport.inputs.build import build
 from sersupport.inputs.encoders.encoder import Encoder
 from sersupport.inputs.store import Materials, Store
 from sersupport.recipes.drawing import clean_partners
+from sersupport.studies.cluster import each
 from sersupport.systems import fit, registry, resume
 from sersupport.systems.base import System, SystemConfig
 from sersupport.systems.fit import Budget
@@ -99,7 +101,9 @@ class Trained:
 
 
 class Bench:
-    """Runs jobs in this process; one that is done is never run again, one that was killed goes on.
+    """Runs jobs on the workers of :mod:`sersupport.studies.cluster`.
+
+    One that is done is never run again, one that was killed goes on.
 
     Parameters
     ----------
@@ -120,7 +124,8 @@ class Bench:
         start = self.key(job.start) if isinstance(job.start, Job) else getattr(job.start, "fingerprint", "")
         parts = [[self.store.renderer.keys(rows), self._emotions(rows)] for rows in (job.train, job.validation)]
         made = [self.store.renderer.describe(), {role: one.describe() for role, one in job.inputs.items()}]
-        return digest([job.config.to_dict(), asdict(job.budget), job.seed, start, parts, made, code_version(*fit.CODE)])
+        settings = [self.store.renderer.classes, job.config.to_dict(), asdict(job.budget), job.seed]
+        return digest([*settings, start, parts, made, code_version(*fit.CODE)])
 
     def _emotions(self, recipes: pd.DataFrame) -> list[str]:
         return self.utterances["emotion"].loc[recipes["utterance"]].tolist()
@@ -149,9 +154,33 @@ class Bench:
     def _materials(self, job: Job, recipes: pd.DataFrame) -> Materials:
         return self.store.materials(job.inputs, recipes)
 
+    def fit_all(self, jobs: Iterable[Job]) -> list[Trained]:
+        """Train every job, side by side where there are workers; in their order."""
+        jobs = list(jobs)
+        self._prepare_training(jobs)
+        return each(Bench.fit, self, jobs, "training")
+
+    def _prepare_training(self, jobs: Iterable[Job]) -> None:
+        keys = {job: self.key(job) for job in jobs}
+        pending = [job for job, key in keys.items() if not resume.is_finished(self.folder / key, key)]
+        self.prepare((job.inputs, rows) for job in pending for rows in (job.train, job.validation))
+
+    def prepare(self, needs: Iterable[tuple[Mapping[str, Input], pd.DataFrame]]) -> None:
+        """Compute what systems eat of recipes and is not kept yet, side by side where there are workers."""
+        sets: dict[str, tuple[Mapping[str, Input], dict[int, pd.DataFrame]]] = {}
+        for inputs, recipes in needs:
+            name = digest({role: one.describe() for role, one in sorted(inputs.items())})
+            sets.setdefault(name, (inputs, {}))[1][id(recipes)] = recipes
+        for inputs, tables in sorted(sets.values(), key=lambda own: -len(own[0])):  # what most need first
+            pieces = self.store.lacking(inputs, pd.concat(tables.values()))
+            each(Bench._prepare, self, [(inputs, piece) for piece in pieces], "inputs")
+
+    def _prepare(self, need: tuple[Mapping[str, Input], pd.DataFrame]) -> None:
+        self.store.materials(*need)
+
     def history(self, trained: Trained) -> pd.DataFrame:
-        """Course of a job's training, with its system; see :class:`sersupport.systems.fit.Fit`."""
-        return pd.read_parquet(self.folder / trained.key / fit.HISTORY).assign(system=trained.names["system"])
+        """Course of a job's training, with its names; see :class:`sersupport.systems.fit.Fit`."""
+        return pd.read_parquet(self.folder / trained.key / fit.HISTORY).assign(**trained.names)
 
     def model(self, trained: Trained) -> tuple[System, dict[str, Input]]:
         """A trained system, in evaluation mode, and its inputs as its configuration names them.
@@ -161,14 +190,22 @@ class Bench:
         UserError
             If it is not there, or an encoder is not the one it was trained with.
         """
+        self._check(trained)
+        return registry.load(trained.folder), self._inputs(trained)
+
+    def _inputs(self, trained: Trained) -> dict[str, Input]:
+        self._check(trained)
+        inputs = AutoConfig.from_pretrained(trained.folder).inputs
+        return {role: build(spec, self.load_encoder) for role, spec in inputs.items()}
+
+    @staticmethod
+    def _check(trained: Trained) -> None:
         there = (trained.folder / "config.json").is_file()
         if not there or trained.content not in ("", _content(trained.folder)):
             how = "no longer what was kept there" if there else "not there"
             raise UserError(
                 f"{trained.folder}: {trained.names['system']} is {how}: run the notebook that trains it again"
             )
-        model = registry.load(trained.folder)
-        return model, {role: build(spec, self.load_encoder) for role, spec in model.config.inputs.items()}
 
     def predictions(self, trained: Trained, recipes: pd.DataFrame) -> pd.DataFrame:
         """Predictions table of a trained system for recipes."""
@@ -180,20 +217,32 @@ class Bench:
         rows = self.store.materials(inputs, recipes)
         return predictions_table(rows, predict(model, rows), self.utterances, **trained.names)
 
+    def test(self, trained: Iterable[Trained], recipes: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+        """Predictions table of trained systems, each for its fold's recipes, side by side where there are workers."""
+        tasks = [(one, recipes[one.names["fold"]]) for one in trained]
+        self.prepare((self._inputs(one), rows) for one, rows in tasks)
+        return pd.concat(each(Bench._test, self, tasks, "testing"), ignore_index=True)
+
+    def _test(self, task: tuple[Trained, pd.DataFrame]) -> pd.DataFrame:
+        return self.predictions(*task)
+
     def recogniser(self, trained: Trained) -> Recogniser:
         """A trained system as a classifier of waveforms."""
         return Recogniser(*self.model(trained))
 
     def run(self, jobs: Iterable[Job]) -> pd.DataFrame:
         """Train every job and classify its own test rows: one pooled predictions table."""
-        tables = []
         jobs = list(jobs)
         if not jobs:
             raise UserError("there is nothing to train: name a system, an encoder or a change that there is")
-        for job in jobs:  # with its own inputs: an encoder that was made here has no name to be loaded by
-            trained = self.fit(job)
-            tables.append(self._predictions(trained, job.test, registry.load(trained.folder), job.inputs))
-        return pd.concat(tables, ignore_index=True)
+        self._prepare_training(jobs)
+        self.prepare((job.inputs, job.test) for job in jobs)
+        return pd.concat(each(Bench._run, self, jobs, "training"), ignore_index=True)
+
+    def _run(self, job: Job) -> pd.DataFrame:
+        """With its own inputs: an encoder that was made here has no name to be loaded by."""
+        trained = self.fit(job)
+        return self._predictions(trained, job.test, registry.load(trained.folder), job.inputs)
 
 
 def keep(trained: Iterable[Trained], folder: Path) -> pd.DataFrame:
@@ -218,12 +267,12 @@ def keep(trained: Iterable[Trained], folder: Path) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def kept(table: pd.DataFrame, folder: Path) -> dict[str, Trained]:
-    """The systems of :func:`keep`, by name."""
-    found = {}
+def kept(table: pd.DataFrame, folder: Path) -> list[Trained]:
+    """The systems of :func:`keep`."""
+    found = []
     for names in table.to_dict("records"):
         key, content = names.pop("key"), names.pop("content")
-        found[names["system"]] = Trained(key, names, folder / key, content)
+        found.append(Trained(key, names, folder / key, content))
     return found
 
 

@@ -2,62 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from itertools import pairwise
 
 import pandas as pd
 
-from sersupport.corpora.folds import PARTS
-from sersupport.corpora.protocols import THINNED, thinned
 from sersupport.evaluation.intervals import difference
+from sersupport.evaluation.paired import nested
 from sersupport.studies.jobs import Job
-from sersupport.studies.setup import Setup
+from sersupport.studies.setup import Setup, parted
 
 # what a protocol takes away from the one before it
 TAKEN_AWAY = {
     "utterance-grouped": "augmented siblings",
     "speaker-disjoint": "known voices",
-    THINNED: "training rows",
     "speaker-and-text-disjoint": "known texts",
 }
 
 
-def rungs(protocols: pd.DataFrame, utterances: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Assignments in the ladder's order, with the control that loses as many training rows as the last but no text.
+def ladder(
+    setup: Setup, row: str, recipes: pd.DataFrame, assignments: pd.DataFrame, tested: Collection[str]
+) -> list[Job]:
+    """A row under each protocol, for each fold and seed, tested on the protocol's own test rows.
 
-    Parameters
-    ----------
-    protocols : pandas.DataFrame
-        Assignments of :func:`sersupport.corpora.protocols.possible`, one below the other, with ``protocol``.
-    utterances : pandas.DataFrame
-        The utterance table.
-    """
-    found = dict(iter(protocols.groupby("protocol", sort=False)))
-    strictest = found.pop("speaker-and-text-disjoint", None)
-    if strictest is None:
-        return found
-    control = thinned(found["speaker-disjoint"], strictest, utterances)
-    return found | {THINNED: control, "speaker-and-text-disjoint": strictest}
-
-
-def divided(recipes: pd.DataFrame, assignment: pd.DataFrame) -> dict[str, pd.DataFrame]:
-    """Recipes by part of a protocol.
-
-    Parameters
-    ----------
-    recipes : pandas.DataFrame
-        All variants of all utterances.
-    assignment : pandas.DataFrame
-        From :func:`sersupport.corpora.protocols.assign`: utterance, variant, split. Rows that it lacks are left out.
-    """
-    parts = recipes[["utterance", "variant"]].merge(assignment, on=["utterance", "variant"], how="left")["split"]
-    return {part: recipes[(parts == part).to_numpy()] for part in PARTS}
-
-
-def ladder(setup: Setup, row: str, recipes: pd.DataFrame, assignments: Mapping[str, pd.DataFrame]) -> list[Job]:
-    """A row under each protocol, for each seed, tested on the protocol's own test rows.
-
-    Every protocol has the budget of the first: what is left between them is who and what was heard before.
+    Every protocol has the same number of steps: what is left between them is who and what was heard before.
 
     Parameters
     ----------
@@ -66,16 +34,25 @@ def ladder(setup: Setup, row: str, recipes: pd.DataFrame, assignments: Mapping[s
         As for :meth:`Setup.jobs`.
     recipes : pandas.DataFrame
         All variants of all utterances.
-    assignments : mapping
-        Protocol to assignment, from :func:`rungs`.
+    assignments : pandas.DataFrame
+        From :func:`sersupport.corpora.protocols.levelled`.
+    tested : collection of str
+        Utterances that may be tested.
     """
-    parts = {protocol: divided(recipes, assignment) for protocol, assignment in assignments.items()}
-    budget = setup.budget(len(next(iter(parts.values()))["train"]))
-    return [job for protocol, own in parts.items() for job in setup.jobs(row, own, budget, protocol)]
+    jobs, budgets = [], {}
+    for (protocol, fold), assignment in assignments.groupby(["protocol", "fold"], sort=False):
+        rows = recipes[["utterance", "variant"]].merge(assignment, on=["utterance", "variant"], how="left")
+        parts = parted(recipes, rows["split"])
+        parts["test"] = parts["test"][parts["test"]["utterance"].isin(tested)]
+        budget = budgets.setdefault(fold, setup.budget(len(parts["train"])))
+        jobs += setup.jobs(row, parts, budget, protocol, fold)
+    return jobs
 
 
 def steps(predictions: pd.DataFrame, order: list[str], samples: int = 1000) -> pd.DataFrame:
     """Change of UAR from one protocol to the next stricter one, with an interval over speakers.
+
+    Where the milder one tests all that the stricter one does, as over all folds, it counts on the same utterances.
 
     Parameters
     ----------
@@ -92,10 +69,10 @@ def steps(predictions: pd.DataFrame, order: list[str], samples: int = 1000) -> p
         ``condition``, ``from``, ``to``, ``what goes``, and what
         :func:`sersupport.evaluation.intervals.difference` gives.
     """
-    rows = {kind: dict(iter(part.groupby("protocol"))) for kind, part in predictions.groupby("condition")}
-    return pd.DataFrame(
-        {"condition": kind, "from": first, "to": second, "what goes": TAKEN_AWAY[second]}
-        | difference(of[second], of[first], samples=samples)
-        for kind, of in rows.items()
-        for first, second in pairwise(order)
-    )
+    rows = []
+    for kind, part in predictions.groupby("condition"):
+        of = dict(iter(part.groupby("protocol")))
+        for first, second in pairwise(order):
+            gap = difference(of[second], nested(of[first], of[second]), samples=samples)
+            rows.append({"condition": kind, "from": first, "to": second, "what goes": TAKEN_AWAY[second], **gap})
+    return pd.DataFrame(rows)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from sersupport.corpora.folds import PARTS
 from sersupport.inputs.base import Input
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.inputs.encoders.encoder import Encoder
@@ -19,6 +21,41 @@ from sersupport.systems.fusion import row_config
 from sersupport.systems.probe import ProbeConfig
 
 PROBE = "linear probe"
+Parts = Mapping[str, pd.DataFrame]  # recipes by "train", "validation", "test"
+
+
+def parted(recipes: pd.DataFrame, part: pd.Series) -> dict[str, pd.DataFrame]:
+    """Recipes by part: all variants for training, the clean and the noisy one of an utterance for everything else.
+
+    Parameters
+    ----------
+    recipes : pandas.DataFrame
+        All variants of utterances.
+    part : pandas.Series of str
+        One of :data:`sersupport.corpora.folds.PARTS` for each row, in its order; others are left out.
+    """
+    plain = recipes["variant"].isin(["clean", "noisy"]).to_numpy()
+    return {name: recipes[(part == name).to_numpy() & (plain | (name == "train"))] for name in PARTS}
+
+
+def by_fold(recipes: pd.DataFrame, tests: pd.DataFrame, split: pd.DataFrame) -> dict[int, Parts]:
+    """Recipes by fold and part.
+
+    Parameters
+    ----------
+    recipes : pandas.DataFrame
+        All variants of all utterances.
+    tests : pandas.DataFrame
+        Recipes of the test.
+    split : pandas.DataFrame
+        ``fold``, ``id`` and ``split`` of every utterance.
+    """
+    found = {}
+    for fold, own in split.groupby("fold"):
+        part = own.set_index("id")["split"]
+        tested = tests[(tests["utterance"].map(part) == "test").to_numpy()]
+        found[int(fold)] = parted(recipes, recipes["utterance"].map(part)) | {"test": tested}
+    return found
 
 
 @dataclass(frozen=True)
@@ -40,8 +77,6 @@ class Setup:
     epochs, batch_size : int
         Epochs over the rows that a budget is made for.
     learning_rate, weight_decay, warmup_fraction : float
-    fold : int
-        Of the test speakers, for the predictions table.
     seeds : tuple of int
         One job each.
     """
@@ -57,7 +92,6 @@ class Setup:
     learning_rate: float
     weight_decay: float
     warmup_fraction: float
-    fold: int
     seeds: tuple[int, ...]
 
     def budget(self, rows: int) -> Budget:
@@ -104,23 +138,24 @@ class Setup:
     def jobs(
         self,
         system: str,
-        parts: dict[str, pd.DataFrame],
+        parts: Parts,
         budget: Budget,
         protocol: str,
+        fold: int,
         name: str | None = None,
         labels: dict[str, str] | None = None,
         **changes: object,
     ) -> list[Job]:
-        """A job for each seed.
+        """A job for each seed; of the linear probe, which draws nothing, a single one.
 
         Parameters
         ----------
         system : str
             As for :meth:`system`.
-        parts : dict
-            Recipes by "train", "validation", "test".
+        parts : Parts
         budget : Budget
-        protocol : str
+        protocol, fold : str, int
+            For the predictions table.
         name : str, optional
             In the predictions table; the system's own by default.
         labels : dict, optional
@@ -129,18 +164,14 @@ class Setup:
             Arguments of the row's configuration.
         """
         jobs = []
-        for seed in self.seeds:
+        for seed in self.seeds[:1] if system == PROBE else self.seeds:
             config, inputs = self.system(system, **changes)
             start = self.encoder if "waves" in inputs else None
             jobs.append(
-                Job(name or system, config, inputs, budget, **parts, protocol=protocol, fold=self.fold, seed=seed,
+                Job(name or system, config, inputs, budget, **parts, protocol=protocol, fold=fold, seed=seed,
                     start=start, labels=labels or {})
             )  # fmt: skip
         return jobs
-
-    def study(self, width: float, epochs: int, seeds: tuple[int, ...]) -> Setup:
-        """The same at another width and budget, for several seeds."""
-        return replace(self, width=width, epochs=epochs, seeds=seeds)
 
     def with_encoder(self, encoder: Encoder, name: str) -> Setup:
         """The same with another encoder, frozen."""

@@ -150,7 +150,7 @@ def register(config: type[SystemConfig], model: type[System]) -> None:
     AutoModelForAudioClassification.register(config, model, exist_ok=True)
 
 
-def balanced_class_weights(labels: np.ndarray, n_classes: int = len(EMOTIONS)) -> list[float]:
+def balanced_class_weights(labels: np.ndarray, n_classes: int) -> list[float]:
     """Weights n / (C n_c) over the C classes that occur, 1 for a class that does not (CREMA-D has no surprise)."""
     present = np.unique(labels)
     weights = np.ones(n_classes)

@@ -172,7 +172,7 @@ def fit(
     Parameters
     ----------
     config : SystemConfig
-        The system; copied, with the class weights of the training rows.
+        The system; copied, with the classes and the class weights of the training rows.
     train, validation : Materials
         Disjoint in speakers as the caller's split says; the step is chosen on ``validation``.
     budget : Budget
@@ -211,6 +211,8 @@ def fit(
         for name, part in (("train", train), ("validation", validation))
     }
     config = copy.deepcopy(config)
+    config.id2label = dict(enumerate(train.classes))
+    config.label2id = {name: index for index, name in enumerate(train.classes)}
     config.class_weights = balanced_class_weights(train.labels, config.num_labels)
     make_ready(folder, key)
     set_seed(seed)

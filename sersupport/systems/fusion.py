@@ -165,7 +165,7 @@ class SpectralEncoder(nn.Module):
 
 @dataclass
 class FusionOutput(SystemOutput):
-    """Loss (with labels), logits (B, 7) and, where frames are pooled, their weights (B, T)."""
+    """Loss (with labels), logits (B, C) and, where frames are pooled, their weights (B, T)."""
 
     pooling_weights: Tensor | None = None
 
@@ -237,7 +237,7 @@ class FusionModel(System):
         return self.spectral_encoder(values) if role == "spectral" else self.context(role, values, length)[0]
 
     def classify(self, embeddings: dict[str, Tensor]) -> Tensor:
-        """Logits (B, 7) of v_ctx ⊕ v_spec, equation 22."""
+        """Logits (B, C) of v_ctx ⊕ v_spec, equation 22."""
         return self.classifier(torch.cat([embeddings[role] for role in self.branches], dim=1))
 
     def feature_maps(self, role: str, values: Tensor) -> Tensor | None:
@@ -265,12 +265,12 @@ class FusionModel(System):
         waves, waves_length : Tensor, shapes (B, N) and (B,), optional
             16 kHz waveforms instead of frames, where the encoder is part of the model.
         labels : Tensor of int, shape (B,), optional
-            Indices into :data:`sersupport.corpora.convention.EMOTIONS`.
+            Indices into the classes.
 
         Returns
         -------
         FusionOutput
-            Logits (B, 7), pooling weights, and the class-weighted cross-entropy where labels are given.
+            Logits (B, C), pooling weights, and the class-weighted cross-entropy where labels are given.
         """
         given = {"spectral": (spectral, None), "frames": (frames, frames_length), "waves": (waves, waves_length)}
         embeddings, weights = {}, None

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from sersupport.corpora.convention import EMOTIONS
-
 if TYPE_CHECKING:
     from sersupport.inputs.store import Materials
 
-PROBABILITIES = [f"p_{emotion}" for emotion in EMOTIONS]
+_COLUMN = "p_"  # with the class: its probability
+
+
+def probabilities(predictions: pd.DataFrame) -> pd.DataFrame:
+    """The columns of a predictions table that hold a probability, one a class."""
+    return predictions[[column for column in predictions if column.startswith(_COLUMN)]]
 
 
 def predictions_table(
-    materials: Materials, probabilities: np.ndarray, utterances: pd.DataFrame, **constants: str | int
+    materials: Materials, found: np.ndarray, utterances: pd.DataFrame, **constants: str | int
 ) -> pd.DataFrame:
     """One row a prediction.
 
@@ -24,8 +27,8 @@ def predictions_table(
     ----------
     materials : Materials
         What was classified.
-    probabilities : np.ndarray, shape (n, 7)
-        One column a class, in the order of :data:`sersupport.corpora.convention.EMOTIONS`.
+    found : np.ndarray, shape (n, C)
+        Probability of each class, in the order of the materials' classes.
     utterances : pandas.DataFrame
         The utterance table, for corpus, speaker and sex.
     **constants
@@ -40,7 +43,8 @@ def predictions_table(
     recipe = materials.recipes[["utterance", "condition", "noise", "level_kind", "level"]]
     who = utterances.set_index("id")[["corpus", "speaker", "sex"]].loc[recipe["utterance"]].reset_index(drop=True)
     frame = pd.concat([recipe.reset_index(drop=True), who], axis=1).assign(**constants)
-    frame["true"] = np.array(EMOTIONS)[materials.labels]
-    frame["predicted"] = np.array(EMOTIONS)[probabilities.argmax(axis=1)]
-    frame[PROBABILITIES] = probabilities
+    classes = np.array(materials.classes)
+    frame["true"] = classes[materials.labels]
+    frame["predicted"] = classes[found.argmax(axis=1)]
+    frame[[f"{_COLUMN}{name}" for name in classes]] = found
     return frame

@@ -121,7 +121,7 @@ def test_own_protocols_hold_what_they_claim_and_nothing_stricter(protocol, claim
         "emotion": [name[6:8] for name in ids],
         "text": [name[12:14] for name in ids],
     })  # fmt: skip
-    table = assign(utterances, protocol, VARIANTS)
+    table = assign(utterances, protocol, VARIANTS, [0])
     table["file"] = table["utterance"] + "_" + table["variant"] + ".wav"
     strictness = list(KEPT_APART)
     leaks = audit(table[["file", "split"]], protocol=claimed).leaks
@@ -336,7 +336,7 @@ def test_it_reads_what_splits_write(tmp_path):
     utterances["speaker"] = "ravdess-" + utterances["id"].str[-2:]
     utterances["text"] = utterances["id"].str[20:22]
     utterances["path"] = "r/" + utterances["speaker"] + "/" + utterances["id"].str.removeprefix("ravdess/") + ".wav"
-    write(assign(utterances, "speaker-disjoint", VARIANTS), utterances, "speaker-disjoint", tmp_path / "s.csv")
+    write(assign(utterances, "speaker-disjoint", VARIANTS, [0]), utterances, "speaker-disjoint", tmp_path / "s.csv")
     report = audit(read_split(tmp_path / "s.csv"), tmp_path)
     assert report.protocol == "speaker-disjoint" and not report.leaks and report.named["column"] == 4 * len(ids)
 

@@ -12,19 +12,19 @@ from sersupport.core.errors import UserError
 from sersupport.corpora import protocols
 from sersupport.corpora.convention import EMOTIONS
 from sersupport.corpora.conventions import CORPORA
-from sersupport.corpora.folds import fold_count, speaker_disjoint
-from sersupport.corpora.protocols import KEPT_APART, assert_disjoint, sample_evenly, thinned, write
+from sersupport.corpora.folds import chosen, speaker_disjoint
+from sersupport.corpora.protocols import KEPT_APART, assert_disjoint, capped, levelled, sample_evenly, write
 from sersupport.corpora.synthesis.script import SPEAKERS, items
 
 VARIANTS = ("clean", "noisy", "pitched", "pitched_noisy")
 
 
 def assign(utterances: pd.DataFrame, protocol: str, fold: int = 0, seed: int = 0) -> pd.DataFrame:
-    return protocols.assign(utterances, protocol, VARIANTS, fold, seed)
+    return protocols.assign(utterances, protocol, VARIANTS, [fold], seed)
 
 
 def possible(utterances: pd.DataFrame, fold: int = 0, seed: int = 0) -> dict[str, pd.DataFrame]:
-    return protocols.possible(utterances, VARIANTS, fold, seed)
+    return protocols.possible(utterances, VARIANTS, [fold], seed)
 
 
 def test_a_leaking_split_is_named():
@@ -57,12 +57,12 @@ RAVDESS = pd.DataFrame(
 )  # 24 x 60 utterances, as published
 
 
-@pytest.mark.parametrize("fold", [0, 3])
+@pytest.mark.parametrize("fold", [0, 1])
 @pytest.mark.parametrize("protocol", KEPT_APART)
 def test_protocols_keep_apart_what_they_say_on_all_corpora(protocol, fold):
     rows = assign(WHOLE, protocol, fold)
     assert_disjoint(WHOLE, rows, protocol)
-    assert list(rows.columns) == ["utterance", "variant", "split"]
+    assert list(rows.columns) == ["fold", "utterance", "variant", "split"]
     assert not rows.duplicated(["utterance", "variant"]).any()
     who = WHOLE.set_index("id").loc[rows["utterance"]].assign(split=rows["split"].to_numpy())
     classes = who.groupby(["corpus", "split"])["emotion"].nunique()
@@ -90,11 +90,46 @@ def test_text_disjoint_halves_ravdess_and_keeps_its_test_speakers():
     assert texts["split"].value_counts().to_dict() == {"train": 1920, "validation": 480, "test": 480}
     both = texts.merge(strict, on=["utterance", "variant"])
     assert (both["split_x"] == both["split_y"]).all()
-    control = thinned(strict, texts, RAVDESS)
-    assert control["split"].value_counts().to_dict() == {"train": 1920, "validation": 960, "test": 960}
+
+
+def test_levelled_protocols_have_equal_training_rows_by_fold_corpus_and_class():
+    found = protocols.possible(RAVDESS, VARIANTS, [0, 1, 2], 0)
+    level = levelled(found, RAVDESS)
     emotion = RAVDESS.set_index("id")["emotion"]
-    counts = [part.loc[part["split"] == "train", "utterance"].map(emotion).value_counts() for part in (control, texts)]
-    pd.testing.assert_series_equal(*counts, check_like=True)
+    train = level[level["split"] == "train"]
+    counts = train.assign(emotion=train["utterance"].map(emotion)).groupby(["fold", "emotion", "protocol"]).size()
+    assert (counts.unstack().nunique(axis=1) == 1).all() and (train.groupby(["fold", "protocol"]).size() == 1920).all()
+    untouched = [rows[rows["split"] != "train"].groupby("protocol").size() for rows in (level,)]
+    assert untouched[0].to_dict() == {name: (rows["split"] != "train").sum() for name, rows in found.items()}
+    for name, rows in level.groupby("protocol"):
+        for _, own in rows.groupby("fold"):
+            assert_disjoint(RAVDESS, own, name)
+    whole = train[train["protocol"] != "row-random"].groupby(["protocol", "fold", "utterance"]).size()
+    assert (whole == len(VARIANTS)).all()
+    again = levelled({name: found[name].sample(frac=1, random_state=1) for name in found}, RAVDESS)
+    key = ["protocol", "fold", "utterance", "variant"]
+    tables = [rows.sort_values(key, ignore_index=True) for rows in (level, again)]
+    pd.testing.assert_frame_equal(*tables)
+
+
+@pytest.mark.parametrize("protocol", list(KEPT_APART)[:3])
+def test_over_all_folds_every_row_is_tested_once(protocol):
+    rows = protocols.assign(WHOLE, protocol, VARIANTS, chosen(WHOLE, "all"))
+    tested = rows[rows["split"] == "test"]
+    assert len(tested) == len(VARIANTS) * len(WHOLE) and not tested.duplicated(["utterance", "variant"]).any()
+    assert (rows.groupby("fold").size() == len(VARIANTS) * len(WHOLE)).all()
+
+
+def test_no_speaker_is_most_of_a_capped_test():
+    """Two voices of TESS have as many utterances as 24 actors."""
+    both = pd.concat([RAVDESS, odd({"tess": ["OAF", "YAF"]}, classes=7, texts=100)], ignore_index=True)
+    some = capped(both)
+    counts = some.groupby("speaker").size()
+    assert (counts == 60).all() and len(counts) == 26 and some.index.is_monotonic_increasing
+    tess = some[some["corpus"] == "tess"].groupby(["speaker", "emotion"]).size()
+    assert tess.max() - tess.min() <= 1
+    assert set(capped(both.sample(frac=1, random_state=2))["id"]) == set(some["id"])
+    assert len(capped(RAVDESS)) == len(RAVDESS)
 
 
 def test_one_recording_under_two_names_stays_together():
@@ -219,7 +254,7 @@ def test_every_protocol_that_is_possible_holds_on_odd_corpora(data):
     utterances = odd(speakers, *(data.draw(st.integers(low, high)) for low, high in ((2, 7), (0, 3), (2, 4))))
     if data.draw(st.booleans()):
         utterances.loc[utterances.index[::3], "text"] = ""
-    fold = data.draw(st.integers(0, fold_count(utterances) - 1))
+    fold = data.draw(st.sampled_from(chosen(utterances, "all")))
     found = possible(utterances, fold, data.draw(st.integers(0, 9)))
     assert list(found) in (list(KEPT_APART), list(KEPT_APART)[:-1])
     for protocol, rows in found.items():
@@ -227,7 +262,7 @@ def test_every_protocol_that_is_possible_holds_on_odd_corpora(data):
         assert set(rows["variant"]) == set(VARIANTS)
     corpus_of = utterances.set_index("id")["corpus"]
     tested = found["speaker-disjoint"].query("split == 'test'")["utterance"].map(corpus_of)
-    assert set(tested) == {name for name, codes in speakers.items() if len(codes) > 1}
+    assert set(tested) == {name for name, codes in speakers.items() if len(codes) > max(1, fold)}
 
 
 def test_a_corpus_of_one_speaker_is_trained_and_validated_only():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sersupport.claims import facts
-from sersupport.corpora.convention import EMOTIONS
+from sersupport.corpora.convention import CLASSES, EMOTIONS
 from sersupport.corpora.conventions import CORPORA, parse
 from sersupport.corpora.tables import table2, table3
 
@@ -34,6 +34,7 @@ def composite() -> pd.DataFrame:
         for number in range(1, 31 if emotion == "neutral" else 16)
     ]
     rows = pd.DataFrame([{"corpus": corpus} | parse(corpus, path)._asdict() for corpus, path in names])
+    rows["emotion"] = rows["emotion"].replace(CLASSES)
     printed = facts.table("2512.18298-table3-classes").set_index("emotion")["CREMA-D"]
     emotions = np.repeat(printed.index, printed)
     speakers = np.resize(list(CORPORA["cremad"].speakers), len(emotions))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sersupport.core.errors import UserError
 from sersupport.corpora.convention import EMOTIONS
 from sersupport.corpora.conventions import CORPORA
-from sersupport.corpora.folds import PARTS, STANDARD_FOLDS, fold_count, speaker_disjoint, speaker_folds
+from sersupport.corpora.folds import PARTS, SCHEMES, STANDARD_FOLDS, chosen, speaker_disjoint, speaker_folds
 from sersupport.corpora.protocols import assert_disjoint
 
 TEXTS = {"ravdess": 2, "cremad": 3, "tess": 10, "savee": 5, "emodb": 2, "emovo": 3}
@@ -32,9 +32,10 @@ def table(speakers: dict[str, list[str]]) -> pd.DataFrame:
 WHOLE = table({name: list(corpus.speakers) for name, corpus in CORPORA.items()})
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("corpus", CORPORA)
-def test_folds_partition_the_speakers(corpus):
-    codes = [code for fold in STANDARD_FOLDS[corpus] for code in fold]
+def test_folds_partition_the_speakers(corpus, scheme):
+    codes = [code for fold in SCHEMES[scheme][corpus] for code in fold]
     assert len(codes) == len(set(codes))
     assert set(codes) == set(CORPORA[corpus].speakers)
 
@@ -68,19 +69,31 @@ def test_split_of_all_six_corpora(fold):
     split = speaker_disjoint(WHOLE, fold)
     assert_disjoint(WHOLE, split)
     parts = WHOLE.assign(part=split[WHOLE["id"]].to_numpy())
-    counts = parts.groupby("corpus")["part"].nunique()
-    assert (counts == len(PARTS)).all()
+    counts = parts.groupby("corpus")["part"].agg(set)
+    folds = {name: len(STANDARD_FOLDS[name]) for name in counts.index}
+    assert all((part == set(PARTS)) == (fold < folds[name]) for name, part in counts.items())
+    assert all(part >= {"train", "validation"} for part in counts)
     ravdess = parts[parts["corpus"] == "ravdess"].groupby("part")["speaker"].nunique()
     assert ravdess.to_dict() == {"test": 4, "train": 16, "validation": 4}
     more = parts[parts["corpus"] != "tess"].groupby("speaker")["part"].nunique()
     assert (more == 1).all()  # where there are speakers enough, validation shares none either
 
 
-def test_every_speaker_is_tested_once_over_the_folds():
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_speaker_of_every_corpus_is_tested_once_over_the_folds(scheme):
+    """Two speakers of TESS and ten of EmoDB alike: in the folds beyond its own a corpus is not tested."""
+    splits = [speaker_disjoint(WHOLE, fold, scheme) for fold in chosen(WHOLE, "all", scheme)]
+    tested = [set(split.index[split == "test"]) for split in splits]
+    assert len(tested) == 10 and set.union(*tested) == set(WHOLE["id"])
+    assert sum(map(len, tested)) == len(WHOLE)
+
+
+def test_the_other_scheme_is_the_printed_one():
+    """Luna-Jimenez et al. 2022: actors 2, 5, 14, 15 and 16 are tested first; five folds."""
     ravdess = WHOLE[WHOLE["corpus"] == "ravdess"]
-    tested = [set(split.index[split == "test"]) for split in (speaker_disjoint(ravdess, fold) for fold in range(6))]
-    assert set.union(*tested) == set(ravdess["id"])
-    assert sum(map(len, tested)) == len(ravdess)
+    assert chosen(ravdess, "all", "luna-jimenez") == [0, 1, 2, 3, 4]
+    split = speaker_disjoint(ravdess, 0, "luna-jimenez")
+    assert set(split.index[split == "test"].str[8:10]) == {"02", "05", "14", "15", "16"}
 
 
 def test_tess_validation_shares_the_voice_but_no_text():
@@ -108,11 +121,15 @@ def test_thinned_out_corpora_still_fill_all_parts(data):
         for corpus in sorted(corpora)
     }
     utterances = table(speakers)
-    split = speaker_disjoint(utterances, data.draw(st.integers(0, fold_count(utterances) - 1)))
-    assert_disjoint(utterances, split)
-    assert list(split.index) == list(utterances["id"])
-    present = split.groupby(utterances.set_index("id")["corpus"]).nunique()
-    assert (present == len(PARTS)).all()
+    folds = chosen(utterances, "all")
+    splits = {fold: speaker_disjoint(utterances, fold) for fold in folds}
+    for split in splits.values():
+        assert_disjoint(utterances, split)
+        assert list(split.index) == list(utterances["id"])
+        present = split.groupby(utterances.set_index("id")["corpus"]).agg(set)
+        assert all(parts >= {"train", "validation"} for parts in present)
+    tested = [name for split in splits.values() for name in split.index[split == "test"]]
+    assert sorted(tested) == sorted(utterances["id"])
 
 
 def test_eight_ravdess_actors_of_three_folds():
@@ -150,13 +167,15 @@ def test_speakers_without_a_published_fold_get_stratified_group_folds():
 
 
 def test_a_fold_must_be_one_of_the_corpus_that_has_most():
-    """RAVDESS has six, TESS two: there is a fold 5, in which TESS's is 1; there is no fold 6."""
+    """RAVDESS has six, TESS two: there is a fold 5, in which TESS is not tested; there is no fold 6."""
     both = WHOLE[WHOLE["corpus"].isin(["ravdess", "tess"])]
-    assert (fold_count(both), fold_count(WHOLE)) == (6, 10)
-    tess = both["id"][both["corpus"] == "tess"]
-    pd.testing.assert_series_equal(speaker_disjoint(both, 5)[tess], speaker_disjoint(both, 1)[tess])
+    assert chosen(both, "all") == list(range(6)) and len(chosen(WHOLE, "all")) == 10
+    tess = speaker_disjoint(both, 5)[both["id"][both["corpus"] == "tess"]]
+    assert set(tess) == {"train", "validation"}
     with pytest.raises(UserError, match="from 0 to 5"):
         speaker_disjoint(both, 6)
+    with pytest.raises(UserError, match="fold 6"):
+        chosen(both, [0, 6])
 
 
 @pytest.mark.parametrize("text", ["", "back"])

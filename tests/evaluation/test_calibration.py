@@ -8,13 +8,12 @@ import pytest
 
 from sersupport.corpora.convention import EMOTIONS
 from sersupport.evaluation.calibration import calibration, expected_calibration_error
-from sersupport.systems.predictions import PROBABILITIES
 
 
 def with_probabilities(confidences, right) -> pd.DataFrame:
     """Predictions of the first class with given confidence, right or wrong."""
     rows = np.array([[c, *[(1 - c) / 6] * 6] for c in confidences])
-    frame = pd.DataFrame(rows, columns=PROBABILITIES)
+    frame = pd.DataFrame(rows, columns=[f"p_{emotion}" for emotion in EMOTIONS])
     frame["predicted"] = EMOTIONS[0]
     frame["true"] = np.where(right, EMOTIONS[0], EMOTIONS[1])
     return frame

@@ -55,10 +55,10 @@ def test_speaker_intervals_are_wider_than_those_of_utterances_when_speakers_diff
     table = skilled(70, np.linspace(0.2, 0.9, 8))
     low, high = speaker_interval(table, samples=2000)
     naive = speaker_interval(table.assign(speaker=table["utterance"]), samples=2000)
-    uar = float(uar_of_confusions(confusion(table)))
+    uar = float(uar_of_confusions(confusion(table).to_numpy()))
     assert low < uar < high and (high - low) > 2 * (naive[1] - naive[0])
     # against Student's theory of a mean over speakers; the logit bends it
-    by_speaker = [uar_of_confusions(confusion(rows)) for _, rows in table.groupby("speaker")]
+    by_speaker = [uar_of_confusions(confusion(rows).to_numpy()) for _, rows in table.groupby("speaker")]
     assert high - low == pytest.approx(2 * t.ppf(0.975, 7) * np.std(by_speaker, ddof=1) / np.sqrt(8), rel=0.1)
     assert (low, high) == speaker_interval(table, samples=2000)
 

@@ -126,3 +126,15 @@ def test_real_noises_part_by_source():
     per_type = bank.sources.groupby(["part", "noise"])["source"].nunique()
     assert per_type["train", "children_playing"] == 27
     assert per_type["test"].to_dict() == {"children_playing": 2, "fish_market": 2, "railway_engine": 1}
+
+
+def test_a_type_that_is_for_testing_alone_is_so_in_every_collection(folder, tmp_path, write):
+    write(tmp_path, "one/fish_market/a.wav")
+    write(tmp_path, "two/fish_market/c.wav")
+    write(tmp_path, "one/rain/r.wav")
+    bank = NoiseBank.from_folder(tmp_path, ["two"], ["fish_market"], ["rain"])
+    assert set(bank.choices("test")) == {"fish_market", "rain"} and set(bank.choices("train")) == {"fish_market"}
+    with pytest.raises(UserError, match="the test noises lack dishes"):
+        NoiseBank.from_folder(tmp_path, ["two"], ["fish_market"], ["dishes"])
+    both = bank.joined(NoiseBank.from_folder(folder, ["held"]))
+    assert len(both.sources) == 3 + 9 and both.segment("one/rain/r.wav", 0, N, RATE_HZ).any()

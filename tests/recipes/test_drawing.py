@@ -10,17 +10,19 @@ import pytest
 
 from sersupport.core.errors import UserError
 from sersupport.recipes.bank import ENVIRONMENTS
-from sersupport.recipes.drawing import VARIANTS, Recipe, clean_partners, draw_quadruplet, grid
+from sersupport.recipes.drawing import VARIANTS, Recipe, clean_partners, draw_quadruplet, environmental, grid, unheard
 
 LEVELS = [0.25, 0.5, 0.75]
 MANY = pd.DataFrame({"id": [f"ravdess/u{i:03d}" for i in range(200)]})
 
 
-@pytest.mark.parametrize("kind", ["quadruplet", "grid"])
+@pytest.mark.parametrize("kind", ["quadruplet", "grid", "unheard"])
 def test_a_row_depends_on_its_own_key_alone(bank, kind):
     def draw(table: pd.DataFrame, seed: int = 3) -> pd.DataFrame:
         if kind == "quadruplet":
             rows = draw_quadruplet(table, bank, seed)
+        elif kind == "unheard":
+            rows = unheard(table, bank, ["synthetic rain", "fish_market", "room", "telephone"], [0.0, 10.0], seed)
         else:
             rows = grid(table, bank, ["white", "fish_market"], LEVELS, "lambda", seed)
         return rows.set_index(["utterance", "condition"]).sort_index()
@@ -84,7 +86,7 @@ def test_grid_is_paired_over_levels_and_axes(bank):
 def test_grid_refuses(bank):
     with pytest.raises(UserError, match="level_kind"):
         grid(MANY, bank, ["white"], LEVELS, "dB", seed=0)
-    with pytest.raises(UserError, match="type rain; there are: white, pink, brown, children"):
+    with pytest.raises(UserError, match=r"type rain; there are: white, pink, brown, .*children"):
         grid(MANY, bank, ["rain"], LEVELS, "lambda", seed=0)
     with pytest.raises(UserError, match="type fish_market"):
         grid(MANY, None, ["fish_market"], LEVELS, "lambda", seed=0)
@@ -105,3 +107,16 @@ def test_clean_partners_keep_utterance_and_pitch_and_lose_all_noise(bank):
     pd.testing.assert_frame_equal(clean_partners(plain)[unaltered], plain[unaltered])  # as they are drawn
     assert clean_partners(plain).dtypes.equals(plain.dtypes)
     assert clean_partners(plain.iloc[:0]).empty
+
+
+def test_noises_have_their_levels_and_effects_have_none(bank):
+    rows = unheard(MANY.head(5), bank, ["synthetic rain", "fish_market", "room"], [0.0, 10.0], seed=1)
+    assert len(rows) == 5 * (2 * 2 + 1) and rows.columns.tolist() == list(Recipe._fields)
+    assert set(rows.loc[rows["noise"] == "room", "level_kind"]) == {"effect"}
+    assert set(rows.loc[rows["noise"] != "room", "condition"]) == {
+        f"{noise}@{level}dB" for noise in ("synthetic rain", "fish_market") for level in (0, 10)
+    }
+    assert (rows.loc[rows["noise"] == "fish_market", "recording"].str.startswith("held/")).all()
+    assert set(rows.loc[environmental(rows), "noise"]) == {"fish_market"}
+    with pytest.raises(UserError, match="no test noise of type dishes"):
+        unheard(MANY, bank, ["dishes"], [0.0], seed=1)

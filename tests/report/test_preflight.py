@@ -34,7 +34,13 @@ def data(tmp_path):
         for kind in ("fish", "children", "railway"):
             (tmp_path / "data/noise" / collection / kind).mkdir(parents=True)
             (tmp_path / "data/noise" / collection / kind / f"{collection}.wav").touch()
-    return {"data_dir": "data", "corpora": ["savee"], "noise_test_collections": ["two"], "fold": 0}
+    return {
+        "data_dir": "data",
+        "corpora": ["savee"],
+        "noise_test_collections": ["two"],
+        "folds": [0],
+        "unheard_noises": [],
+    }
 
 
 @pytest.fixture
@@ -49,7 +55,7 @@ def encoder(tmp_path):
 
 
 def test_the_demo_costs_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(preflight, "_check_fold", None)
+    monkeypatch.setattr(preflight, "_check_folds", None)
     monkeypatch.setattr(subprocess, "run", None)
     assert check(tmp_path) == []
 
@@ -62,11 +68,11 @@ def test_a_misspelt_corpus_is_refused_where_nothing_else_is_looked_at(tmp_path):
 
 def test_a_fold_that_no_corpus_has_is_refused(tmp_path, data):
     with pytest.raises(UserError, match="fold 99"):
-        check(tmp_path, fold=99)
+        check(tmp_path, folds=[99])
     with pytest.raises(UserError, match="fold 4"):
-        check(tmp_path, **data | {"fold": 4})
-    assert check(tmp_path, **data | {"fold": 3}) == []
-    assert check(tmp_path, fold=3) == []
+        check(tmp_path, **data | {"folds": [4]})
+    assert check(tmp_path, **data | {"folds": [3]}) == []
+    assert check(tmp_path, folds=[3]) == []
 
 
 def test_missing_corpora_and_noises_are_named(tmp_path, data):

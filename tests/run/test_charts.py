@@ -28,7 +28,7 @@ def scores():
 
 @pytest.mark.parametrize("sideways", [False, True])
 def test_points_stand_at_their_values_with_their_intervals(scores, sideways):
-    figure = charts.interval_plot(scores, "protocol", sideways=sideways, labels={"by speaker": "by\nspeaker"})
+    figure = charts.interval_plot(scores, "protocol", sideways=sideways, labels={"by speaker": "by\nspeaker"}, line=0.2)
     (ax,) = figure.axes
     assert len(ax.containers) == 2
     for number, container in enumerate(ax.containers):
@@ -70,7 +70,7 @@ def test_systems_beyond_the_four_rows_have_a_colour_and_a_label():
         for noise in ("white", "pink", "brown", "fish_market")
         for level in (0.25, 0.5)
     ]
-    figure = charts.noise_panels(pd.DataFrame(rows), "λ")
+    figure = charts.noise_panels(pd.DataFrame(rows), "λ", 0.2)
     assert [ax.get_title() for ax in figure.axes[:4]] == ["white", "pink", "brown", "fish market"]
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["row A", "linear probe"]
 

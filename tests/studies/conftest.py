@@ -44,7 +44,10 @@ class ToyStore:
     def __init__(self, told_by: list[str]) -> None:
         table = utterance_table().set_index("id", drop=False)
         self.renderer = SimpleNamespace(
-            utterances=table, keys=lambda rows: rows[["utterance", "variant"]].values.tolist(), describe=lambda: told_by
+            utterances=table,
+            classes=EMOTIONS,
+            keys=lambda rows: rows[["utterance", "variant"]].values.tolist(),
+            describe=lambda: told_by,
         )
         self.recipes = utterance_table().merge(pd.DataFrame({"variant": VARIANTS}), how="cross")
         self.recipes = self.recipes.rename(columns={"id": "utterance"}).assign(
@@ -55,13 +58,16 @@ class ToyStore:
         centres = rng.normal(size=(group.max() + 1, DESCRIPTORS.length(CLIP)))
         self.spectral = (centres[group] + 0.1 * rng.normal(size=(len(group), centres.shape[1]))).astype(np.float32)
 
+    def lacking(self, inputs, recipes: pd.DataFrame) -> list:
+        return []
+
     def materials(self, inputs, recipes: pd.DataFrame) -> Materials:
         rows = recipes.index.to_numpy()
         frames = np.zeros((len(rows), 3, 48), dtype=np.float16)
         values = {"spectral": self.spectral[rows], "frames": frames}
         labels = recipes["emotion"].map(EMOTIONS.index).to_numpy()
         lengths = {role: np.full(len(rows), 3) for role in inputs if role == "frames"}
-        return Materials(recipes, labels, {role: values[role] for role in inputs}, lengths)
+        return Materials(recipes, labels, EMOTIONS, {role: values[role] for role in inputs}, lengths)
 
 
 @pytest.fixture(scope="session")
@@ -73,7 +79,7 @@ def encoder() -> encoders.Encoder:
 def setup(encoder) -> Setup:
     return Setup(
         descriptors=DESCRIPTORS, clip_samples=CLIP, encoder=encoder, encoder_name=encoders.TINY, frozen=True,
-        width=0.06, epochs=3, batch_size=32, learning_rate=3e-3, weight_decay=0.01, warmup_fraction=0.1, fold=0,
+        width=0.06, epochs=3, batch_size=32, learning_rate=3e-3, weight_decay=0.01, warmup_fraction=0.1,
         seeds=(0,),
     )  # fmt: skip
 
@@ -87,9 +93,13 @@ def toy(tmp_path):
 
 
 @pytest.fixture(scope="session")
-def protocols() -> pd.DataFrame:
-    found = rules.possible(utterance_table(), VARIANTS)
-    return pd.concat([rows.assign(protocol=name) for name, rows in found.items()], ignore_index=True)
+def possible() -> dict[str, pd.DataFrame]:
+    return rules.possible(utterance_table(), VARIANTS, [0])
+
+
+@pytest.fixture(scope="session")
+def protocols(possible) -> pd.DataFrame:
+    return rules.levelled(possible, utterance_table())
 
 
 @pytest.fixture(scope="session")

@@ -12,21 +12,20 @@ from sersupport.core.errors import UserError
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.run.parameters import Parameters
 from sersupport.studies.ablation import BASELINE, CHANGES, ablation
-from sersupport.studies.protocols import divided, rungs
+from sersupport.studies.setup import parted
 from sersupport.systems.fusion import FusionConfig
 
 
 @pytest.fixture
 def parts(toy, protocols):
     bench = toy("emotion")
-    return bench, divided(
-        bench.store.recipes, rungs(protocols, bench.utterances.reset_index(drop=True))["speaker-disjoint"]
-    )
+    split = protocols.query("protocol == 'speaker-disjoint' and variant == 'clean'").set_index("utterance")["split"]
+    return bench, parted(bench.store.recipes, bench.store.recipes["utterance"].map(split))
 
 
 def test_a_change_changes_one_thing(setup, parts):
     bench, recipes = parts
-    jobs = ablation(replace(setup, epochs=1), "D", recipes, ["statistics pooling", "no noisy rows"])
+    jobs = ablation(replace(setup, epochs=1), "D", {0: recipes}, ["statistics pooling", "no noisy rows"])
     folders = {job.system: bench.fit(job).folder for job in jobs}
     configs = {name: FusionConfig.from_pretrained(folder).to_dict() for name, folder in folders.items()}
     own = configs[BASELINE]
@@ -42,7 +41,7 @@ def test_a_change_changes_one_thing(setup, parts):
 def test_an_unknown_change_is_refused(setup, parts):
     """It once trained a baseline under another name."""
     with pytest.raises(UserError, match="no change 'no pitch'"):
-        ablation(setup, "D", parts[1], ["no pitch"])
+        ablation(setup, "D", {0: parts[1]}, ["no pitch"])
 
 
 def test_the_parameters_offer_the_changes_that_there_are():
@@ -51,7 +50,7 @@ def test_the_parameters_offer_the_changes_that_there_are():
 
 def test_longer_cepstra_and_fine_tuning_change_what_is_eaten(setup, small):
     setup = replace(setup, descriptors=Descriptors(), clip_samples=55_125)
-    jobs = {job.system: job for job in ablation(setup, "D", small.recipes, ["K = 40", "fine-tuned"])}
+    jobs = {job.system: job for job in ablation(setup, "D", {2: small.recipes}, ["K = 40", "fine-tuned"])}
     assert jobs["K = 40"].inputs["spectral"].n_mfcc == 40
     assert jobs["K = 40"].config.spectral_length == Descriptors(n_mfcc=40).length(55_125)
     tuned = jobs["fine-tuned"]

@@ -63,7 +63,7 @@ def test_students_are_taught_each_by_its_own_plan_and_probed(run, small, one, tm
     assert asked == [((1,), (0.9, 1.0, 1.1)), ((1,), (1.0,)), ((-1,), (0.9, 1.0, 1.1))]  # not twice for one plan
     assert len({student.fingerprint for student in students.values()}) == 4
     corpus = small.table[small.table["corpus"] == "ravdess"]
-    jobs = studies.probed(one, {BASELINE: students[BASELINE]}, corpus, bank, 0, 2.5)
+    jobs = studies.probed(one, {BASELINE: students[BASELINE]}, corpus, bank, ENVIRONMENTS, 0, 2.5)
     trains = {(job.protocol, *job.test["utterance"].unique()): set(job.train["utterance"]) for job in jobs}
     assert all(
         not own & set(name[1:]) for name, own in trains.items()
@@ -90,7 +90,7 @@ def test_encoders_are_compared_on_the_same_rows_and_the_absent_are_named(run, sm
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     here, absent = from_parameters.compared_encoders(run)
     assert list(here) == [encoders.TINY] and "nobody/none" in absent["nobody/none"]
-    jobs = studies.compared(one, one, here, ["B", "D"], small.recipes)
+    jobs = studies.compared(one, here, ["B", "D"], {0: small.recipes})
     found = small.bench.run(jobs)
     assert list(found["system"].unique()) == [PROBE, "B", "D"] and set(found["encoder"]) == {encoders.TINY}
     for _, rows in found.groupby("system"):

@@ -20,7 +20,7 @@ from sersupport.studies import explanations, jobs, robustness, rows
 from sersupport.studies.jobs import Job
 from sersupport.systems.base import System, SystemConfig, register
 from sersupport.systems.fit import Budget
-from sersupport.systems.predictions import PROBABILITIES
+from sersupport.systems.predictions import probabilities
 
 SHORT = Budget(steps=6, evaluate_every=3, batch_size=16, learning_rate=1e-2, weight_decay=0.0, warmup_fraction=0.0)
 
@@ -59,23 +59,22 @@ def fifth(small, **changes) -> Job:
 def test_a_fifth_system_goes_all_the_way(small):
     """Training, noise grid, tables and explanations take it without a change anywhere else."""
     trained = small.bench.fit(fifth(small))
-    found = robustness.on_grids(
-        small.bench, {"fifth": trained}, {"clean": ("test", small.recipes["test"]), "snr": ("test", small.grid)}
-    )
+    grids = {"clean": ("test", small.recipes["test"]), "snr": ("test", small.grid)}
+    found = robustness.on_grids(small.bench, [trained], grids, {0: set(small.recipes["test"]["utterance"])})
     assert len(found) == len(small.recipes["test"]) + len(small.grid)
-    np.testing.assert_allclose(found[PROBABILITIES].sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(probabilities(found).sum(axis=1), 1, atol=1e-5)
     summary = tables.summarise(found, ["system", "noise", "level"], 100)
     assert summary["recall"].between(0, 1).all() and len(tables.presented(summary, "system", "noise")) == 5
     assert robustness.areas(summary[summary["noise"] != ""]).between(0, 1).all()
 
     some = found[found["condition"] == "clean"].assign(predicted=lambda frame: frame["true"])  # explain any of them
-    recogniser = small.bench.recogniser(trained)
+    recognisers = {0: small.bench.recogniser(trained)}
     decisions = explanations.Decisions.of(
-        recogniser, Descriptors(), small.renderer, small.recipes["test"], explanations.chosen(some, "fifth", 3)
+        recognisers, Descriptors(), small.renderer, small.recipes["test"], explanations.chosen(some, "fifth", 3)
     )
     assert explanations.score_cams(decisions) is None  # it has no convolution
-    ground = explanations.background(decisions, small.renderer, small.recipes["train"], 4, 0)
-    shares = explanations.shap_values(decisions, ground, 50, 0)
+    grounds = explanations.backgrounds(decisions, small.renderer, [small.recipes["train"]] * 3, 4, 0)
+    shares = explanations.shap_values(decisions, grounds, 50, 0)
     paths = explanations.path_values(decisions)
     assert explanations.additivity(decisions, {"paths": paths})["error (logits)"].item() < 1e-3  # it is linear
     curves = explanations.occlusions(decisions, 0.4, 0.4)
@@ -127,11 +126,12 @@ def test_nothing_to_train_is_one_line(small):
 def test_a_corpus_with_a_single_training_row_is_left_out(small, setup):
     """Its batch size was once looked for without end."""
     few = small.recipes | {"train": small.recipes["train"].head(1)}
-    assert rows.one_corpus(setup, few) == []
+    assert rows.one_corpus(setup, {0: few}) == []
 
 
 def test_mistakes_are_explained_where_nothing_is_right():
-    table = pd.DataFrame({"system": "D", "true": ["sad", "fear"], "predicted": "angry"})
+    table = pd.DataFrame({"system": "D", "true": ["sad", "fear"], "predicted": "angry", "seed": 0})
+    table = table.assign(utterance=["a", "b"], speaker="x")
     assert len(explanations.chosen(table, "D", 3)) == 2
     assert len(explanations.chosen(table.assign(predicted=["sad", "angry"]), "D", 3)) == 1
 
@@ -186,7 +186,7 @@ def test_the_clean_partner_of_every_noisy_row_reaches_the_system(small, monkeypa
 def test_a_kept_system_stands_without_the_folder_of_jobs(small, tmp_path):
     trained = small.bench.fit(fifth(small))
     table = jobs.keep([trained], tmp_path / "models")
-    (found,) = jobs.kept(table, tmp_path / "models").values()
+    (found,) = jobs.kept(table, tmp_path / "models")
     assert found.names == trained.names and found.folder.is_relative_to(tmp_path)
     expected = small.bench.predictions(trained, small.recipes["test"])
     pd.testing.assert_frame_equal(small.bench.predictions(found, small.recipes["test"]), expected)
@@ -201,7 +201,7 @@ def test_a_kept_system_stands_without_the_folder_of_jobs(small, tmp_path):
 
 def test_a_system_over_an_encoder_refuses_the_frames_of_another(small, setup, encoder):
     setup = replace(setup, descriptors=Descriptors(), clip_samples=55_125, epochs=1)
-    (job,) = rows.together(setup, ["B"], small.recipes)
+    (job,) = rows.together(setup, ["B"], {0: small.recipes})
     trained = small.bench.fit(job)
     small.bench.model(trained)
     other = encoders.load(encoders.TINY, [-1], seed=1)

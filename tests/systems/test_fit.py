@@ -205,7 +205,7 @@ def test_an_empty_set_is_refused(data, tmp_path):
 
 
 def test_class_weights_are_n_over_c_n_c():
-    weights = balanced_class_weights(np.array([0, 0, 0, 1, 2, 2]))
+    weights = balanced_class_weights(np.array([0, 0, 0, 1, 2, 2]), 7)
     np.testing.assert_allclose(weights[:3], [6 / 9, 6 / 3, 6 / 6])
     assert weights[3:] == [1.0] * 4
 
@@ -246,7 +246,7 @@ def test_only_what_a_system_eats_is_handed_over(row, data, tmp_path, monkeypatch
 def heard(n, seed):
     own, rng = materials(n, seed), np.random.default_rng(seed)
     arrays = {"spectral": own.arrays["spectral"], "waves": rng.normal(size=(n, 3_200)).astype(np.float32)}
-    return Materials(own.recipes, own.labels, arrays, {"waves": np.full(n, 3_200)})
+    return Materials(own.recipes, own.labels, own.classes, arrays, {"waves": np.full(n, 3_200)})
 
 
 def test_fine_tuning_moves_the_encoder_more_slowly_than_the_head(tmp_path, monkeypatch):
@@ -330,7 +330,7 @@ def test_it_does_not_start_from_a_model_of_another_kind_or_size(other, data, tmp
 
 def test_every_row_comes_with_its_clean_partner(data, tmp_path, monkeypatch):
     partners = {
-        name: Materials(rows.recipes, rows.labels, {"spectral": rows.arrays["spectral"] + 0.5})
+        name: Materials(rows.recipes, rows.labels, rows.classes, {"spectral": rows.arrays["spectral"] + 0.5})
         for name, rows in zip(("train", "validation"), data, strict=True)
     }
     seen, forward = [], Toy.forward

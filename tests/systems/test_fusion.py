@@ -121,9 +121,9 @@ def heard(encoder, n=14):
     lengths = np.where(np.arange(n) % 3, 3_200, 2_400)
     (frames,), n_frames = encoder.encode(waves, lengths, [encoder.layers])
     spectral = {"spectral": own.arrays["spectral"]}
-    inside = Materials(own.recipes, own.labels, spectral | {"waves": waves}, {"waves": lengths})
+    inside = Materials(own.recipes, own.labels, own.classes, spectral | {"waves": waves}, {"waves": lengths})
     return inside, Materials(
-        own.recipes, own.labels, spectral | {"frames": frames.astype(np.float16)}, {"frames": n_frames}
+        own.recipes, own.labels, own.classes, spectral | {"frames": frames.astype(np.float16)}, {"frames": n_frames}
     )
 
 

@@ -12,7 +12,7 @@ from toy_rows import config, materials
 
 from sersupport.corpora.convention import EMOTIONS
 from sersupport.systems.fusion import FusionModel
-from sersupport.systems.predictions import PROBABILITIES, predictions_table
+from sersupport.systems.predictions import predictions_table, probabilities
 from sersupport.systems.recogniser import predict
 
 
@@ -23,9 +23,9 @@ def test_predictions_table_has_one_row_a_sample():
     table = predictions_table(data, found, who, system="D", protocol="p", fold=0, seed=0)
     assert len(table) == 14 and set(table["system"]) == {"D"}
     assert table["true"].tolist() == [EMOTIONS[label] for label in data.labels]
-    np.testing.assert_array_equal(table[PROBABILITIES], found)
-    np.testing.assert_allclose(table[PROBABILITIES].sum(axis=1), 1, atol=1e-5)
-    best = table[PROBABILITIES].to_numpy().argmax(axis=1)
+    np.testing.assert_array_equal(probabilities(table), found)
+    np.testing.assert_allclose(probabilities(table).sum(axis=1), 1, atol=1e-5)
+    best = probabilities(table).to_numpy().argmax(axis=1)
     assert [EMOTIONS[index] for index in best] == table["predicted"].tolist()
 
 

@@ -33,7 +33,7 @@ def rows(labels, shift=2.0, seed=0, scale=1.0):
     for own, length in zip(frames, lengths, strict=True):
         own[length:] = 1e3
     recipes = pd.DataFrame({"utterance": [f"c/{number}" for number in range(len(labels))], "condition": "clean"})
-    return Materials(recipes, labels, {"frames": frames.astype(np.float16)}, {"frames": lengths})
+    return Materials(recipes, labels, EMOTIONS, {"frames": frames.astype(np.float16)}, {"frames": lengths})
 
 
 def solved(train):

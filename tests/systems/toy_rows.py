@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from sersupport.core.cache import Cache
+from sersupport.corpora.convention import EMOTIONS
 from sersupport.inputs.store import Materials
 from sersupport.systems.fusion import FusionConfig, row_config
 
@@ -27,7 +28,7 @@ def materials(n: int, seed: int, classes: int = 7) -> Materials:
     names = [f"toy/{seed}-{i:03d}" for i in range(n)]
     recipes = pd.DataFrame({"utterance": names, "condition": "clean", "noise": "", "level_kind": "none", "level": 0.0})
     arrays = {"spectral": spectral.astype(np.float32), "frames": frames.astype(np.float16)}
-    return Materials(recipes, labels, arrays, {"frames": np.full(n, FRAMES - 1)})
+    return Materials(recipes, labels, EMOTIONS, arrays, {"frames": np.full(n, FRAMES - 1)})
 
 
 def on_disk(rows: Materials, folder: Path) -> Materials:
@@ -42,7 +43,7 @@ def on_disk(rows: Materials, folder: Path) -> Materials:
             return {role: {"values": array[chosen]}}
 
         found[role] = cache.fetch({role: {"kind": role}}, own, compute)[role]["values"]
-    return Materials(rows.recipes, rows.labels, found, rows.lengths)
+    return Materials(rows.recipes, rows.labels, rows.classes, found, rows.lengths)
 
 
 def config(row: str = "D", **more) -> FusionConfig:

@@ -31,6 +31,11 @@ def corpus(name: str) -> Corpus:
         raise UserError(f"no reader for corpus {name!r}; there are: {', '.join(CORPORA)}") from None
 
 
+def title(name: str) -> str:
+    """What a corpus is called in tables: its title where it is a key of :data:`CORPORA`, else its name."""
+    return CORPORA[name].title if name in CORPORA else name
+
+
 def parse(name: str, path: str | PathLike[str]) -> Label:
     """Read a file name.
 
@@ -49,7 +54,7 @@ def parse(name: str, path: str | PathLike[str]) -> Label:
     Raises
     ------
     AudioError
-        Off the convention, known to be faulty, or outside this project's seven classes of speech.
+        Off the convention, known to be faulty, or no speech.
 
     Examples
     --------

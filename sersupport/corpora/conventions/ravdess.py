@@ -7,9 +7,8 @@ CORPUS = Corpus(
     pattern=r"(?P<modality>0[123])-(?P<channel>0[12])-(?P<emotion>0\d)-(?P<intensity>0[12])-"
     r"(?P<text>0[12])-0[12]-(?P<speaker>\d\d)",
     speakers={f"{actor:02d}": "FM"[actor % 2] for actor in range(1, 25)},
-    # calm counts as neutral, which gives the 288 neutral utterances of Table III of arXiv 2512.18298
     emotions={
-        "01": "neutral", "02": "neutral", "03": "happy", "04": "sad", "05": "angry", "06": "fear", "07": "disgust",
+        "01": "neutral", "02": "calm", "03": "happy", "04": "sad", "05": "angry", "06": "fear", "07": "disgust",
         "08": "surprise",
     },
     intensities={"01": "normal", "02": "strong"},

@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Callable
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 import soundfile as sf
-from filelock import FileLock
 from tqdm import tqdm
 
 from sersupport.core.errors import UserError
-from sersupport.core.files import whole
+from sersupport.core.keys import code_version
+from sersupport.core.made import made
 from sersupport.core.seeds import generator
 from sersupport.corpora.synthesis.rules import intent
 from sersupport.corpora.synthesis.script import SPEAKERS, Item, items
 from sersupport.corpora.synthesis.voice import choose_cue, perform, prepare, speak_afresh
 from sersupport.sound.audio import RATE_HZ
 
-VERSION = 3  # raise it whenever the same seed gives other bytes; a corpus of another version is made anew
 _LEAD_S = {"ravdess": (0.6, 1.0), "cremad": (0.25, 0.5), "tess": (0.1, 0.25), "savee": (0.15, 0.35)}
 
 
@@ -36,36 +31,6 @@ def _record(y: np.ndarray, corpus: str, reference: float, rng: np.random.Generat
     y = np.pad(y, (round(lead_s * RATE_HZ), round(trail_s * RATE_HZ)))
     y += 10 ** (-66 / 20) * rng.standard_normal(len(y))
     return y * min(1.0, 0.98 / np.abs(y).max()), lead_s
-
-
-def build(folder: Path, names: list[str], manifest: str, settings: dict, write: Callable[[Path], None]) -> Path:
-    """Write `names` into `folder` unless a complete set with these settings is there; never touch foreign files."""
-    record = folder / manifest
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_name(f".{folder.name}.lock")):  # runs share the folder
-        known = json.loads(record.read_text()) if record.exists() else None
-        here = [folder / name for name in names if (folder / name).exists()]
-        wavs = sum(len(list(path.rglob("*.wav"))) for path in here)
-        if known == {"settings": settings, "files": wavs} and len(here) == len(names):
-            return folder
-        if known is None and here:
-            raise UserError(f"{here[0]} exists and was not made here: choose another folder for the synthetic audio")
-        folder.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=folder, prefix=".making-") as made:
-            write(Path(made))
-            files = len(list(Path(made).rglob("*.wav")))
-            _write_record(record, {"settings": settings, "files": -1})  # ours, but not complete
-            for path in here:
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-            for name in names:
-                os.replace(Path(made) / name, folder / name)
-        _write_record(record, {"settings": settings, "files": files})
-    return folder
-
-
-def _write_record(record: Path, values: dict) -> None:
-    with whole(record) as temporary:
-        temporary.write_text(json.dumps(values))
 
 
 def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.0) -> Path:
@@ -95,7 +60,7 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
     if not scale > 0:
         raise UserError(f"scale is {scale}, must be positive: 1.0 gives 508 utterances, 0.25 about 150")
 
-    def write(made: Path) -> None:
+    def write(empty: Path) -> None:
         # Every text that any scale can ask for is spoken, in one order, so that bytes do not depend on the scale.
         jobs = [
             (s.accent, s.voice, s.words_per_minute, text)
@@ -115,13 +80,13 @@ def make_corpus(folder: str | os.PathLike[str], seed: int = 0, scale: float = 1.
             y, cue_s = perform(sources[speaker, item.text], speaker, chosen, cue_s, rng)
             y, lead_s = _record(y, speaker.corpus, float(np.std(take.y)), rng)
             beside = f"Actor_{speaker.code}" if speaker.corpus == "ravdess" else ""
-            path = made / speaker.corpus / beside / f"{item.stem}.wav"
+            path = empty / speaker.corpus / beside / f"{item.stem}.wav"
             path.parent.mkdir(parents=True, exist_ok=True)
             sf.write(path, y, RATE_HZ, subtype="PCM_16")
             if item.emotion not in ("neutral", "calm"):
                 cues.append((key, lead_s + cue_s[0], lead_s + cue_s[1]))
-        pd.DataFrame(cues, columns=["id", "start_s", "end_s"]).round(4).to_csv(made / "cues.csv", index=False)
+        pd.DataFrame(cues, columns=["id", "start_s", "end_s"]).round(4).to_csv(empty / "cues.csv", index=False)
 
     names = [*dict.fromkeys(speaker.corpus for speaker in SPEAKERS), "cues.csv"]
-    settings = {"version": VERSION, "seed": seed, "scale": scale}
-    return build(Path(folder), names, "synthesis.json", settings, write)
+    settings = {"seed": seed, "scale": scale, "code": code_version("core", "sound", "corpora/synthesis")}
+    return made(Path(folder), names, "synthesis.json", settings, write)

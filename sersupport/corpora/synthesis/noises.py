@@ -10,14 +10,15 @@ import scipy.signal
 import soundfile as sf
 import soxr
 
+from sersupport.core.keys import code_version
+from sersupport.core.made import made
 from sersupport.core.seeds import generator
-from sersupport.corpora.synthesis.corpus import build
 from sersupport.corpora.synthesis.voice import Take, speak_afresh
 from sersupport.sound.audio import RATE_HZ
+from sersupport.sound.textures import add_wrapped, bandpass, bursts
 
 NOISE_S = 6.0
 SOURCES = 4  # of each type in each collection
-_VERSION = 3
 _LIMIT = 2.5  # standard deviations above which a recorder's limiter would bend the signal
 # training and test share no voice: neither variant nor accent
 _VOICES = {
@@ -30,30 +31,6 @@ _CALLS = (
 )  # fmt: skip
 
 
-def _bandpass(x: np.ndarray, low_hz: float, high_hz: float) -> np.ndarray:
-    sections = scipy.signal.butter(2, (low_hz, high_hz), "bandpass", fs=RATE_HZ, output="sos")
-    return scipy.signal.sosfilt(sections, x)
-
-
-def _add(total: np.ndarray, y: np.ndarray, start: int) -> None:
-    """Add y to total (n,) from start on, wrapping round its end."""
-    places = (start + np.arange(len(y))) % len(total)
-    np.add.at(total, places, y)
-
-
-def _bursts(
-    n: int, rate_per_s: float, decay_s: float, band_hz: tuple[float, float], rng: np.random.Generator
-) -> np.ndarray:
-    """Noise bursts that start at random times and ring out."""
-    total = np.zeros(n)
-    length = int(5 * decay_s * RATE_HZ)
-    decay = np.exp(-np.arange(length) / (decay_s * RATE_HZ))
-    for _ in range(rng.poisson(rate_per_s * n / RATE_HZ)):
-        burst = _bandpass(rng.standard_normal(length), *band_hz) * decay
-        _add(total, burst * rng.uniform(0.3, 1.0), rng.integers(n))
-    return total
-
-
 def _voices(
     n: int, takes: list[Take], voices: int, pitch_ratio: tuple[float, float], rng: np.random.Generator
 ) -> np.ndarray:
@@ -62,36 +39,41 @@ def _voices(
     for _ in range(voices):
         y = takes[rng.integers(len(takes))].y
         y = soxr.resample(y, RATE_HZ * rng.uniform(*pitch_ratio), RATE_HZ)
-        _add(total, y / np.std(y) * rng.uniform(0.3, 1.0), rng.integers(n))
+        add_wrapped(total, y / np.std(y) * rng.uniform(0.3, 1.0), rng.integers(n))
     return total
 
 
 def _fish_market(n: int, takes: list[Take], rng: np.random.Generator) -> np.ndarray:
     babble = _voices(n, takes, 40, (0.9, 1.15), rng)
-    clatter = _bursts(n, 3.0, 0.02, (1500, 6000), rng)
+    clatter = bursts(n, 3.0, 0.02, (1500, 6000), rng, RATE_HZ)
     return babble / np.std(babble) + 0.3 * clatter / np.std(clatter)
 
 
 def _railway_engine(n: int, takes: list[Take], rng: np.random.Generator) -> np.ndarray:
     time_s = np.arange(n) / RATE_HZ
     beat_hz = rng.uniform(3.0, 6.0)
-    rumble = _bandpass(rng.standard_normal(n), 30, 160) * (1 + 0.6 * np.sin(2 * np.pi * beat_hz * time_s) ** 3)
+    rumble = bandpass(rng.standard_normal(n), 30, 160, RATE_HZ) * (1 + 0.6 * np.sin(2 * np.pi * beat_hz * time_s) ** 3)
     tone_hz = rng.uniform(45, 75)
     engine = sum(np.sin(2 * np.pi * tone_hz * k * time_s + rng.uniform(0, 2 * np.pi)) / k for k in range(1, 6))
-    hiss = _bandpass(rng.standard_normal(n), 800, 5000)
+    hiss = bandpass(rng.standard_normal(n), 800, 5000, RATE_HZ)
     whistle_hz, blast = rng.uniform(600, 900), scipy.signal.windows.tukey(int(1.2 * RATE_HZ), 0.3)
     whistle = np.zeros(n)
-    _add(whistle, blast * np.sin(2 * np.pi * whistle_hz * time_s[: len(blast)]), rng.integers(n))
+    add_wrapped(whistle, blast * np.sin(2 * np.pi * whistle_hz * time_s[: len(blast)]), rng.integers(n))
     return rumble / np.std(rumble) + 0.5 * engine / np.std(engine) + 0.1 * hiss / np.std(hiss) + 0.25 * whistle
+
+
+def _babble(n: int, takes: list[Take], rng: np.random.Generator) -> np.ndarray:
+    return _voices(n, takes, 8, (0.95, 1.05), rng)
 
 
 def _children_playing(n: int, takes: list[Take], rng: np.random.Generator) -> np.ndarray:
     voices = _voices(n, takes, 9, (1.5, 2.0), rng)
-    bumps = _bursts(n, 1.5, 0.06, (100, 1200), rng)
+    bumps = bursts(n, 1.5, 0.06, (100, 1200), rng, RATE_HZ)
     return voices / np.std(voices) + 0.4 * bumps / np.std(bumps)
 
 
 _TYPES = {"fish_market": _fish_market, "railway_engine": _railway_engine, "children_playing": _children_playing}
+_TEST_ONLY = {"babble": _babble}  # which training never has
 
 
 def make_noises(folder: str | os.PathLike[str], seed: int = 0) -> Path:
@@ -116,16 +98,18 @@ def make_noises(folder: str | os.PathLike[str], seed: int = 0) -> Path:
         If the folder holds a ``noise`` folder that was not made here.
     """
 
-    def write(made: Path) -> None:
+    def write(empty: Path) -> None:
         n = round(NOISE_S * RATE_HZ)
         for collection, voices in _VOICES.items():
             takes = speak_afresh([(accent, voice, 170, text) for accent, voice in voices for text in _CALLS])
-            for kind, make in _TYPES.items():
+            types = _TYPES | (_TEST_ONLY if collection == "embedded-test" else {})
+            for kind, make in types.items():
                 for number in range(SOURCES):
                     y = make(n, takes, generator(seed, collection, kind, number, wide=True))
                     y = np.tanh(y / (_LIMIT * np.std(y)))
-                    path = made / "noise" / collection / kind / f"{kind}-{number}.wav"
+                    path = empty / "noise" / collection / kind / f"{kind}-{number}.wav"
                     path.parent.mkdir(parents=True, exist_ok=True)
                     sf.write(path, 0.9 * y / np.abs(y).max(), RATE_HZ, subtype="PCM_16")
 
-    return build(Path(folder), ["noise"], "noises.json", {"version": _VERSION, "seed": seed}, write)
+    settings = {"seed": seed, "code": code_version("core", "sound", "corpora/synthesis")}
+    return made(Path(folder), ["noise"], "noises.json", settings, write)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Sequence
-from functools import cached_property
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ from transformers.utils import logging as transformers_logging
 
 from sersupport.core.errors import UserError
 from sersupport.core.keys import digest
-from sersupport.inputs.encoders.find import KINDS, unsupported
+from sersupport.inputs.encoders.find import KINDS, find_encoder, unsupported
 
 # bars over milliseconds of loading and saving; those over minutes are this package's own
 transformers_logging.disable_progress_bar()
@@ -87,6 +88,7 @@ class Encoder(nn.Module):
     def __init__(self, model: PreTrainedModel, layers: Sequence[int]) -> None:
         super().__init__()
         self.kind = model.config.model_type
+        self.origin: tuple[str, tuple[int, ...], int, bool] | None = None
         if self.kind not in _CLASSES:
             raise UserError(unsupported(self.kind))
         depth = model.config.num_hidden_layers
@@ -99,6 +101,12 @@ class Encoder(nn.Module):
         self.n_parameters = sum(parameter.numel() for parameter in model.parameters())
         if self.kind == "whisper":
             self._features = WhisperFeatureExtractor(feature_size=model.config.num_mel_bins)
+
+    def __reduce__(self) -> tuple:
+        """One that :class:`Encoders` found goes to another process by its name, any other with its weights."""
+        if self.origin is not None:
+            return _layered, self.origin
+        return _rebuilt, (self.config, self.layers, self.state_dict(), self.training)
 
     def with_layers(self, layers: Sequence[int]) -> Encoder:
         """The same encoder, its weights shared, with other layers."""
@@ -286,6 +294,47 @@ def load(name: str | PathLike[str], layers: Sequence[int], seed: int = 0, fetch:
     if broken:
         raise _unloadable(name, f"{broken[0]} and {len(broken) - 1} other tensors are not finite")
     return Encoder(model.float(), layers).eval()
+
+
+def _rebuilt(config: dict[str, Any], layers: tuple[int, ...], weights: dict[str, Tensor], training: bool) -> Encoder:
+    encoder = from_config(config, layers)
+    encoder.load_state_dict(weights)
+    return encoder.train(training)
+
+
+@dataclass(frozen=True)
+class Encoders:
+    """Encoders by name, each loaded once a process.
+
+    Parameters
+    ----------
+    root, data_dir
+        Where to look for folders, as for :func:`sersupport.inputs.encoders.find.find_encoder`.
+    seed : int
+        As for :func:`load`.
+    """
+
+    root: Path
+    data_dir: str | None
+    seed: int
+
+    def __call__(self, name: str, layers: Sequence[int], fetch: bool = True) -> Encoder:
+        """The encoder with chosen layers; see :func:`load`."""
+        source = find_encoder(name, self.root, self.data_dir) or name
+        return _layered(str(source), tuple(layers), self.seed, fetch)
+
+
+@lru_cache(maxsize=8)
+def _layered(source: str, layers: tuple[int, ...], seed: int, fetch: bool) -> Encoder:
+    """One object for one choice of layers, so that its weights are digested once and not for every saved system."""
+    found = _loaded(source, seed, fetch).with_layers(layers)
+    found.origin = source, layers, seed, fetch
+    return found
+
+
+@lru_cache(maxsize=4)
+def _loaded(source: str, seed: int, fetch: bool) -> Encoder:
+    return load(source, [-1], seed=seed, fetch=fetch)
 
 
 def _unloadable(name: object, why: str) -> UserError:

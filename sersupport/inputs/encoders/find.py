@@ -23,7 +23,10 @@ def find_encoder(name: str, root: Path, data_dir: str | None) -> Path | None:
         Folder of the corpora, relative to the project: ``weights/<last part of the name>`` in it or beside it is
         looked at, with or without ``-encoder`` at its end. None where the corpus is the embedded one.
     """
-    candidates = [root / Path(name).expanduser()]
+    try:
+        candidates = [root / Path(name).expanduser()]
+    except RuntimeError:  # ~ of a user whom nobody knows
+        candidates = []
     if data_dir is not None:
         stores = (root / data_dir / "weights", (root / data_dir).parent / "weights")
         last = name.rstrip("/").rpartition("/")[2]
