@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from sersupport.core.errors import UserError
+from sersupport.core.precision import Precision
 from sersupport.inputs.base import Computed, Input, LoadEncoder
 from sersupport.inputs.encoders.encoder import Encoder
 from sersupport.inputs.waveform import Waveform
@@ -24,21 +25,24 @@ class Frames(Input):
         Its layers are those whose mean is taken.
     name : str
         By which ``load_encoder`` finds it again.
+    precision : {"float32", "bfloat16"}
+        In which the encoder computes.
     """
 
     kind: ClassVar[str] = "frames"
 
-    def __init__(self, encoder: Encoder, name: str) -> None:
-        self.encoder, self.name = encoder, name
+    def __init__(self, encoder: Encoder, name: str, precision: Precision = "float32") -> None:
+        self.encoder, self.name, self.precision = encoder, name, precision
 
     def spec(self) -> dict[str, Any]:
-        layers, fingerprint = list(self.encoder.layers), self.encoder.fingerprint
-        return {"kind": self.kind, "encoder": self.name, "layers": layers, "fingerprint": fingerprint}
+        one = self.encoder
+        known = {"layers": list(one.layers), "fingerprint": one.fingerprint, "precision": self.precision}
+        return {"kind": self.kind, "encoder": self.name, **known}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Frames:
         """See :func:`sersupport.inputs.build.build`."""
-        found = cls(load_encoder(spec["encoder"], spec["layers"]), spec["encoder"])
+        found = cls(load_encoder(spec["encoder"], spec["layers"]), spec["encoder"], spec["precision"])
         if found.encoder.fingerprint != spec["fingerprint"]:
             raise UserError(
                 f"encoder {spec['encoder']!r}: this system was trained on the frames of another encoder of that name; "
@@ -59,9 +63,10 @@ class Frames(Input):
         """One pass of each encoder, whatever the number of its layers that are asked for."""
         slow, n_slow = Waveform().compute(waves, n_valid)
         found: dict[int, Computed] = {}
-        for fingerprint in dict.fromkeys(one.encoder.fingerprint for one in inputs):
-            rows = [row for row, one in enumerate(inputs) if one.encoder.fingerprint == fingerprint]
+        passes = [(one.encoder.fingerprint, one.precision) for one in inputs]
+        for own_pass in dict.fromkeys(passes):
+            rows = [row for row, one in enumerate(passes) if one == own_pass]
             layers = [inputs[row].encoder.layers for row in rows]
-            frames, n_frames = inputs[rows[0]].encoder.encode(slow, n_slow, layers)
+            frames, n_frames = inputs[rows[0]].encoder.encode(slow, n_slow, layers, own_pass[1])
             found |= {row: (own.astype(np.float16), n_frames) for row, own in zip(rows, frames, strict=True)}
         return [found[row] for row in range(len(inputs))]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -16,9 +15,6 @@ import click
 import nbformat
 import papermill
 import psutil
-from ipykernel.kernelspec import get_kernel_dict
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellTimeoutError
 from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
@@ -26,11 +22,11 @@ from papermill.iorw import write_ipynb
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
+from sersupport.report.kernels import manager_class
 from sersupport.report.paths import Change, each_text
-from sersupport.studies.cluster import MALLOC
 
 CELL_TIMEOUT_S = 2 * 3600
-SAMPLING_HZ = 5.0
+SAMPLING_HZ = 2.0
 
 # papermill and nbclient repeat on the terminal what RunFailed says in one line
 logging.getLogger("papermill").setLevel(logging.CRITICAL + 1)
@@ -42,12 +38,12 @@ class RunFailed(click.ClickException):
 
 @contextmanager
 def _metered() -> Iterator[list[int]]:
-    """Sample the resident memory of everything that this process has started: a list of sums over processes, bytes."""
+    """Sample the memory of everything that this process has started: a list of sums over processes, bytes."""
     sums, done, driver = [0], threading.Event(), psutil.Process()
 
     def sample() -> None:
         while not done.wait(1 / SAMPLING_HZ):
-            sums.append(sum(map(_resident_bytes, driver.children(recursive=True))))
+            sums.append(sum(map(_own_bytes, driver.children(recursive=True))))
 
     meter = threading.Thread(target=sample, daemon=True)
     meter.start()
@@ -58,37 +54,12 @@ def _metered() -> Iterator[list[int]]:
         meter.join()
 
 
-def _resident_bytes(process: psutil.Process) -> int:
+def _own_bytes(process: psutil.Process) -> int:
+    """Resident memory, pages that several processes share counted once, where the system tells."""
     try:
-        return process.memory_info().rss
+        return process.memory_full_info().pss if psutil.LINUX else process.memory_info().rss
     except psutil.Error:  # ended since it was listed
         return 0
-
-
-def stop_kernels() -> None:
-    """Kill every kernel that this process has started, so that those who wait for one do not."""
-    for child in psutil.Process().children(recursive=True):
-        with suppress(psutil.Error):
-            if "ipykernel_launcher" in child.cmdline():
-                child.kill()
-
-
-def _kernel_manager_class(log: Path, more: Mapping[str, str]) -> type[AsyncKernelManager]:
-    """Kernels of this very interpreter, whatever kernelspecs the user has, that write to ``log``, not the terminal."""
-    # the bar over cells is enough; bars within cells would end up in the outputs
-    environment = MALLOC | os.environ | more | {"TQDM_DISABLE": "1"}
-    environment.pop("SERSUPPORT_RUN_DIR", None)
-
-    class QuietKernelManager(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return KernelSpec(**get_kernel_dict())
-
-        async def start_kernel(self, **options: Any) -> None:
-            with log.open("wb") as stream:
-                await super().start_kernel(**options, env=environment, stdout=stream, stderr=stream)
-
-    return QuietKernelManager
 
 
 def declared_parameters(notebook: Path) -> list[str]:
@@ -141,8 +112,8 @@ def execute(
     Returns
     -------
     dict
-        What it took: ``seconds``, wall time, the kernel's start included; ``peak_gib``, the highest resident set size
-        of the kernel, the workers of this process and all their children together, sampled at 5 Hz.
+        What it took: ``seconds``, wall time, the kernel's start included; ``peak_gib``, the most memory
+        that the kernel, the workers of this process and all their children held together, sampled at 2 Hz.
 
     Raises
     ------
@@ -164,7 +135,7 @@ def execute(
                 progress_bar=bar if progress else False,
                 cwd=str(root),
                 execution_timeout=CELL_TIMEOUT_S,
-                kernel_manager_class=_kernel_manager_class(log, environment),
+                kernel_manager_class=manager_class(log, environment),
                 shutdown_kernel="immediate",
             )
     except PapermillExecutionError as error:

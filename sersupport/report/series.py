@@ -18,7 +18,8 @@ from sersupport.core.errors import UserError
 from sersupport.core.files import remove
 from sersupport.core.keys import digest, file_digest
 from sersupport.report import preflight
-from sersupport.report.papermill import RunFailed, execute, renew_prose, stop_kernels
+from sersupport.report.kernels import stop_kernels
+from sersupport.report.papermill import RunFailed, execute, renew_prose
 from sersupport.report.paths import each_text, path_hider
 from sersupport.report.record import folder_digest, locked, package_root, provenance, read_record, write_record
 from sersupport.report.schedule import Keys, Step, is_fresh, schedule

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from sersupport.core.errors import UserError
+from sersupport.core.precision import Precision, best
 from sersupport.corpora.reading import read_all
 from sersupport.corpora.synthesis import make_corpus, make_noises
 from sersupport.evaluation.speed import throughput
@@ -127,6 +128,11 @@ def _encoders(run: Run) -> Encoders:
     return Encoders(run.root, None if run.p.data_dir == EMBEDDED else run.p.data_dir, run.p.seed)
 
 
+def precision(run: Run) -> Precision:
+    """In which this run encodes and trains."""
+    return best() if run.p.precision == "auto" else run.p.precision
+
+
 def encoding_rate(one: Encoder, renderer: Renderer, utterances: pd.DataFrame) -> float:
     """Clips a second that an encoder turns into frames, from the waveform on, in a batch of at most 16."""
     samples, n_valid = zip(*renderer.render(clean(utterances.head(16))), strict=True)
@@ -158,7 +164,7 @@ def setup(run: Run) -> Setup:
         descriptors=descriptors(run), clip_samples=clip_samples(run), encoder=encoder(run), encoder_name=run.p.encoder,
         frozen=run.p.encoder_frozen, width=run.p.cnn_width, epochs=run.p.epochs, batch_size=run.p.batch_size,
         learning_rate=run.p.learning_rate, weight_decay=run.p.weight_decay, warmup_fraction=run.p.warmup_fraction,
-        seeds=tuple(run.p.seeds),
+        seeds=tuple(run.p.seeds), precision=precision(run),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ SMALL = {
 }
 # glibc gives large tensors back to the system after use; fetching them again, page by page, costs a third of a step
 MALLOC = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
+PRELOADED = (
+    "ipykernel.kernelapp", "matplotlib.pyplot", "seaborn", "scipy.stats", "sersupport.studies.jobs",
+    "sersupport.run.notebook", "sersupport.run.from_parameters",
+)  # fmt: skip
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -112,12 +117,28 @@ def client() -> Client:
         raise UserError(f"no scheduler at {address}: {why}; start one, or leave --scheduler out") from None
 
 
+@cache
+def forking() -> multiprocessing.context.ForkServerContext:
+    """Where processes are forked from one that has imported all that jobs and notebooks need, and shares it."""
+    from distributed import utils
+
+    context, utils._forkserver_preload_set = multiprocessing.get_context("forkserver"), True  # its own list is shorter
+    context.set_forkserver_preload(["distributed", *PRELOADED])
+    os.environ |= {name: value for name, value in MALLOC.items() if name not in os.environ}
+    return context
+
+
 @contextmanager
 def workers(count: int) -> Iterator[str]:
     """A scheduler with worker processes of one thread each, while it is needed: its address."""
+    import dask
     from distributed import LocalCluster
 
     environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1") | MALLOC | {"TQDM_DISABLE": "1"}
-    with LocalCluster(**SMALL | {"n_workers": 0}, env=environment, preload="sersupport.studies.jobs") as own:
+    forking()
+    with (
+        dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
+        LocalCluster(**SMALL | {"n_workers": 0}, env=environment) as own,
+    ):
         own.scale(count)  # they come while the first notebook starts
         yield own.scheduler_address

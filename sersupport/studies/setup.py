@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from sersupport.core.precision import Precision
 from sersupport.corpora.folds import PARTS
 from sersupport.inputs.base import Input
 from sersupport.inputs.descriptors import Descriptors
@@ -79,6 +80,8 @@ class Setup:
     learning_rate, weight_decay, warmup_fraction : float
     seeds : tuple of int
         One job each.
+    precision : {"float32", "bfloat16"}
+        Of encoding and training.
     """
 
     descriptors: Descriptors
@@ -93,6 +96,7 @@ class Setup:
     weight_decay: float
     warmup_fraction: float
     seeds: tuple[int, ...]
+    precision: Precision = "float32"
 
     def budget(self, rows: int) -> Budget:
         """As many steps as the epochs over a number of rows take, validated after each epoch's worth of them.
@@ -107,6 +111,7 @@ class Setup:
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
             warmup_fraction=self.warmup_fraction,
+            precision=self.precision,
         )
 
     def system(self, name: str, **changes: object) -> tuple[SystemConfig, dict[str, Input]]:
@@ -119,7 +124,7 @@ class Setup:
         **changes
             Arguments of the row's configuration.
         """
-        frames = Frames(self.encoder, self.encoder_name)
+        frames = Frames(self.encoder, self.encoder_name, self.precision)
         if name == PROBE:
             return ProbeConfig(frame_dim=self.encoder.frame_dim), {"frames": frames}
         sizes = {

@@ -28,6 +28,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from sersupport.core.errors import UserError
 from sersupport.core.files import whole
+from sersupport.core.precision import Precision
 from sersupport.inputs.encoders.encoder import Encoder
 from sersupport.inputs.store import Materials, MaterialsDataset
 from sersupport.systems import registry
@@ -56,6 +57,8 @@ class Budget:
     weight_decay : float
     warmup_fraction : float
         Share of all steps.
+    precision : {"float32", "bfloat16"}
+        Of products and convolutions; weights and their steps stay in float32.
     """
 
     steps: int
@@ -64,6 +67,7 @@ class Budget:
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     warmup_fraction: float = 0.1
+    precision: Precision = "float32"
 
     def arguments(self, folder: Path, seed: int, **more: Any) -> TrainingArguments:
         """The same as the Trainer takes it; ``more`` are further arguments of it, which go before these."""
@@ -76,6 +80,7 @@ class Budget:
             "learning_rate": self.learning_rate,
             "weight_decay": self.weight_decay,
             "warmup_steps": self.warmup_fraction,
+            "bf16": self.precision == "bfloat16",
             "seed": seed,
             "data_seed": seed,
             "save_total_limit": 1,

@@ -31,6 +31,7 @@ from transformers.utils import logging as transformers_logging
 
 from sersupport.core.errors import UserError
 from sersupport.core.keys import digest
+from sersupport.core.precision import Precision, within
 from sersupport.inputs.encoders.find import KINDS, find_encoder, unsupported
 
 # bars over milliseconds of loading and saving; those over minutes are this package's own
@@ -39,6 +40,7 @@ transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
 ENCODER_RATE_HZ = 16_000
+CLIPS_AT_ONCE = 16  # on a CPU: more fall out of its caches and take half as long again
 MINI = "w2v2-mini"  # in the package, see its README.md
 UNTRAINED = "w2v2-mini-untrained"  # its shape with random weights
 TINY = "tiny-wav2vec2"
@@ -168,7 +170,7 @@ class Encoder(nn.Module):
 
     @torch.inference_mode()
     def encode(
-        self, waves: np.ndarray, n_valid: np.ndarray, layers: Sequence[Sequence[int]]
+        self, waves: np.ndarray, n_valid: np.ndarray, layers: Sequence[Sequence[int]], precision: Precision = "float32"
     ) -> tuple[list[np.ndarray], np.ndarray]:
         """Encode a batch once, on the GPU where there is one, without gradients.
 
@@ -180,6 +182,8 @@ class Encoder(nn.Module):
             Samples before the padding.
         layers : sequence of sequences of int
             Sets of hidden states, each to be averaged.
+        precision : {"float32", "bfloat16"}
+            Of its products.
 
         Returns
         -------
@@ -189,8 +193,15 @@ class Encoder(nn.Module):
             Frames before the padding.
         """
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        states, mask = self.to(device).states(torch.from_numpy(waves).to(device), torch.from_numpy(n_valid).to(device))
-        return [_mean(states, own).cpu().numpy() for own in layers], mask.sum(dim=1).cpu().numpy()
+        rows = len(waves) if device == "cuda" else CLIPS_AT_ONCE
+        self.to(device)
+        found = []
+        for part in zip(torch.from_numpy(waves).split(rows), torch.from_numpy(n_valid).split(rows), strict=True):
+            with within(precision, device):
+                states, mask = self.states(*(own.to(device) for own in part))
+            found.append([*(_mean(states, own).float() for own in layers), mask.sum(dim=1)])
+        *frames, n_frames = (torch.cat(parts).cpu().numpy() for parts in zip(*found, strict=True))
+        return frames, n_frames
 
     def _wav2vec2_states(self, waves: Tensor, n_valid: Tensor) -> tuple[Tensor, ...]:
         sample_mask = torch.arange(waves.shape[1], device=waves.device) < n_valid[:, None]
@@ -211,16 +222,17 @@ class Encoder(nn.Module):
         whole, longest = self.model.embed_positions, self.model.config.max_source_positions
         if n_frames > whole.num_embeddings:
             raise UserError(f"Whisper takes clips of at most {whole.num_embeddings / 50:.0f} s; shorten clip_length_s")
-        mel = (
-            self._features(
-                list(waves.detach().cpu().numpy()),
-                sampling_rate=ENCODER_RATE_HZ,
-                padding=False,
-                return_tensors="pt",
+        with torch.autocast("cpu", enabled=False):
+            mel = (
+                self._features(
+                    list(waves.detach().cpu().numpy()),
+                    sampling_rate=ENCODER_RATE_HZ,
+                    padding=False,
+                    return_tensors="pt",
+                )
+                .input_features[..., : 2 * n_frames]
+                .to(waves)
             )
-            .input_features[..., : 2 * n_frames]
-            .to(waves)
-        )
         if mel.shape[-1] < 2 * n_frames:
             mel = nn.functional.pad(mel, (0, 2 * n_frames - mel.shape[-1]), mode="replicate")
         # for this call only: what is saved must have every position
