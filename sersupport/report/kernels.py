@@ -72,10 +72,10 @@ def _serve(arguments: list[str], environment: dict[str, str], folder: str, log: 
 class _Forking(LocalProvisioner):
     """Starts a kernel by forking instead of running a command."""
 
-    log: Path
+    log_path: Path
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
-        self.process = _Forked(cmd, options["env"], str(options.get("cwd") or os.getcwd()), self.log)
+        self.process = _Forked(cmd, options["env"], str(options.get("cwd") or os.getcwd()), self.log_path)
         self.pid, self.pgid = self.process.pid, None
         return self.connection_info
 
@@ -93,7 +93,7 @@ def manager_class(log: Path, more: Mapping[str, str]) -> type[AsyncKernelManager
 
         async def start_kernel(self, **options: Any) -> None:
             self.provisioner = _Forking(kernel_id=log.stem, kernel_spec=self.kernel_spec, parent=self)
-            self.provisioner.log = log
+            self.provisioner.log_path = log
             await super().start_kernel(**options, env=environment)
 
     return QuietKernelManager

@@ -38,12 +38,17 @@ class RunFailed(click.ClickException):
 
 @contextmanager
 def _metered() -> Iterator[list[int]]:
-    """Sample the memory of everything that this process has started: a list of sums over processes, bytes."""
+    """Sample the memory of this process and all that it has started: a list of sums over processes, bytes."""
     sums, done, driver = [0], threading.Event(), psutil.Process()
 
     def sample() -> None:
+        most = 0
         while not done.wait(1 / SAMPLING_HZ):
-            sums.append(sum(map(_own_bytes, driver.children(recursive=True))))
+            started = [driver, *driver.children(recursive=True)]
+            resident = sum(map(_resident_bytes, started))
+            if resident > most * 1.02:  # to tell shared pages apart takes long
+                most = resident
+                sums.append(sum(map(_own_bytes, started)))
 
     meter = threading.Thread(target=sample, daemon=True)
     meter.start()
@@ -54,11 +59,18 @@ def _metered() -> Iterator[list[int]]:
         meter.join()
 
 
-def _own_bytes(process: psutil.Process) -> int:
-    """Resident memory, pages that several processes share counted once, where the system tells."""
+def _resident_bytes(process: psutil.Process) -> int:
     try:
-        return process.memory_full_info().pss if psutil.LINUX else process.memory_info().rss
+        return process.memory_info().rss
     except psutil.Error:  # ended since it was listed
+        return 0
+
+
+def _own_bytes(process: psutil.Process) -> int:
+    """Resident memory, of pages that several processes share this one's part, where the system tells."""
+    try:
+        return process.memory_full_info().pss if psutil.LINUX else _resident_bytes(process)
+    except psutil.Error:
         return 0
 
 
@@ -113,7 +125,7 @@ def execute(
     -------
     dict
         What it took: ``seconds``, wall time, the kernel's start included; ``peak_gib``, the most memory
-        that the kernel, the workers of this process and all their children held together, sampled at 2 Hz.
+        that this process, its kernels, its workers and all their children held together, sampled at 2 Hz.
 
     Raises
     ------

@@ -68,7 +68,7 @@ def each(task: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
         return []
     own = client()
     packed = own.submit(_given, pickle.dumps(shared), pure=False)  # not scattered: what a worker loses is given again
-    futures = [own.submit(_alone, task, packed, pickle.dumps(item), pure=False) for item in items]
+    futures = [own.submit(_alone, packed, pickle.dumps((task, item)), pure=False) for item in items]
     number = {future.key: position for position, future in enumerate(futures)}
     results: list[Any] = [None] * len(items)
     try:
@@ -94,13 +94,15 @@ def _unpacked(shared: bytes) -> Any:
     return pickle.loads(shared)
 
 
-def _alone(task: Callable[[Any, Item], Result], shared: bytes, item: bytes) -> Result:
-    """Unpacked here and not by the worker, which would do so in a thread beside a training that draws its numbers."""
+def _alone(shared: bytes, work: bytes) -> Any:
+    """Unpacked here: not by the worker, which would do so in a thread beside a training that draws its numbers, nor by
+    the scheduler, which would import all that a task needs."""
     import torch
     from distributed.protocol import pickle
 
     torch.set_num_threads(1)
-    return task(_unpacked(shared), pickle.loads(item))
+    task, item = pickle.loads(work)
+    return task(_unpacked(shared), item)
 
 
 @cache
@@ -120,11 +122,19 @@ def client() -> Client:
 @cache
 def forking() -> multiprocessing.context.ForkServerContext:
     """Where processes are forked from one that has imported all that jobs and notebooks need, and shares it."""
+    from multiprocessing import forkserver
+
     from distributed import utils
 
     context, utils._forkserver_preload_set = multiprocessing.get_context("forkserver"), True  # its own list is shorter
     context.set_forkserver_preload(["distributed", *PRELOADED])
-    os.environ |= {name: value for name, value in MALLOC.items() if name not in os.environ}
+    before = dict(os.environ)
+    os.environ |= MALLOC | before | {"TQDM_DISABLE": "1"}
+    try:
+        forkserver.ensure_running()
+    finally:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
     return context
 
 
