@@ -15,7 +15,7 @@ from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from jupyter_client.provisioning import LocalProvisioner
 
-from sersupport.studies.cluster import MALLOC, forking
+from sersupport.studies.cluster import forking
 
 _running: set[_Forked] = set()
 
@@ -58,15 +58,15 @@ def _serve(arguments: list[str], environment: dict[str, str], folder: str, log: 
         for number in (1, 2):
             os.dup2(stream.fileno(), number)
     os.environ.clear()
-    # a kernel whose parent changes ends itself
-    os.environ.update(environment | {"JPY_PARENT_PID": str(os.getppid())})
+    os.environ.update(environment)
     os.chdir(folder)
     sys.argv[1:] = arguments
     from ipykernel.kernelapp import launch_new_instance
 
     # ipykernel serves in the main thread only and takes what it finds here for a thread pool's
     multiprocessing.current_process()._config["daemon"] = False
-    launch_new_instance(argv=arguments)
+    # it ends itself when its parent does
+    launch_new_instance(argv=[*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
 
 
 class _Forking(LocalProvisioner):
@@ -83,7 +83,7 @@ class _Forking(LocalProvisioner):
 def manager_class(log: Path, more: Mapping[str, str]) -> type[AsyncKernelManager]:
     """Managers of such kernels, whatever kernelspecs the user has; they write to ``log``, not the terminal."""
     # the bar over cells is enough; bars within cells would end up in the outputs
-    environment = MALLOC | os.environ | more | {"TQDM_DISABLE": "1"}
+    environment = os.environ | more | {"TQDM_DISABLE": "1"}
     environment.pop("SERSUPPORT_RUN_DIR", None)
 
     class QuietKernelManager(AsyncKernelManager):

@@ -30,6 +30,8 @@ SMALL = {
 }
 # glibc gives large tensors back to the system after use; fetching them again, page by page, costs a third of a step
 MALLOC = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
+# two threads of a notebook beside two workers wait for each other in loops that take the cores from all of them
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PRELOADED = (
     "ipykernel.kernelapp", "matplotlib.pyplot", "seaborn", "scipy.stats", "sersupport.studies.jobs",
     "sersupport.run.notebook", "sersupport.run.from_parameters",
@@ -129,12 +131,12 @@ def forking() -> multiprocessing.context.ForkServerContext:
     context, utils._forkserver_preload_set = multiprocessing.get_context("forkserver"), True  # its own list is shorter
     context.set_forkserver_preload(["distributed", *PRELOADED])
     before = dict(os.environ)
-    os.environ |= MALLOC | before | {"TQDM_DISABLE": "1"}
+    os.environ |= MALLOC | before | ONE_THREAD | {"TQDM_DISABLE": "1"}
     try:
         forkserver.ensure_running()
     finally:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
+        os.environ.clear()
+        os.environ.update(before)
     return context
 
 
@@ -144,11 +146,10 @@ def workers(count: int) -> Iterator[str]:
     import dask
     from distributed import LocalCluster
 
-    environment = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1") | MALLOC | {"TQDM_DISABLE": "1"}
     forking()
     with (
         dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}),
-        LocalCluster(**SMALL | {"n_workers": 0}, env=environment) as own,
+        LocalCluster(**SMALL | {"n_workers": 0}) as own,
     ):
         own.scale(count)  # they come while the first notebook starts
         yield own.scheduler_address

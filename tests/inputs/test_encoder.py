@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -322,3 +323,26 @@ def test_a_broken_folder_does_not(file, spoil, words, tmp_path):
     with pytest.raises(UserError, match=words) as caught:
         inspect(tmp_path)
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_encoded_at_once_does_not_change_a_row():
+    encoder = encoders.load(encoders.TINY, [1])
+    waves = np.random.default_rng(0).normal(size=(2 * encoders.CLIPS_AT_ONCE + 1, 8000)).astype(np.float32)
+    n_valid = np.full(len(waves), 8000)
+    n_valid[::3] = 5000
+    (together,), n_frames = encoder.encode(waves, n_valid, [[1]])
+    for row in (0, encoders.CLIPS_AT_ONCE, len(waves) - 1):
+        (alone,), n_alone = encoder.encode(waves[row : row + 1], n_valid[row : row + 1], [[1]])
+        assert n_alone[0] == n_frames[row]
+        np.testing.assert_allclose(together[row, : n_alone[0]], alone[0, : n_alone[0]], atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["wav2vec2", "whisper"])
+def test_sixteen_bits_agree_with_thirty_two(kind, tmp_path):
+    encoder = encoders.load(str(save_encoder(kind, tmp_path / kind)), [1])
+    waves = np.random.default_rng(1).normal(size=(3, 8000)).astype(np.float32)
+    (exact,), _ = encoder.encode(waves, np.full(3, 8000), [[1]])
+    (near,), _ = encoder.encode(waves, np.full(3, 8000), [[1]], "bfloat16")
+    assert near.dtype == np.float32
+    off = np.sqrt(np.mean((near - exact) ** 2)) / exact.std()
+    assert 0 < off < 0.05  # 8 significant bits over three layers
