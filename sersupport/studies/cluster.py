@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache, lru_cache
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tqdm import tqdm
@@ -16,6 +17,8 @@ from sersupport.core.errors import UserError
 
 if TYPE_CHECKING:
     from distributed import Client
+
+tqdm.set_lock(RLock())  # its own is shared by processes and left behind, with a warning, by one that is killed
 
 # imported where they are used: who only looks whether anything is to be done waits neither for dask nor for torch
 
@@ -29,7 +32,7 @@ SMALL = {
     "silence_logs": logging.CRITICAL,
 }
 # glibc gives large tensors back to the system after use; fetching them again, page by page, costs a third of a step
-MALLOC = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**32))
+MALLOC = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str(2**28))
 # two threads of a notebook beside two workers wait for each other in loops that take the cores from all of them
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PRELOADED = (
