@@ -37,7 +37,7 @@ MALLOC = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PRELOADED = (
     "ipykernel.kernelapp", "matplotlib.pyplot", "seaborn", "scipy.stats", "sersupport.studies.jobs",
-    "sersupport.run.notebook", "sersupport.run.from_parameters",
+    "sersupport.run.notebook", "sersupport.run.from_parameters", "sersupport.studies.frozen",
 )  # fmt: skip
 
 Item = TypeVar("Item")

@@ -80,6 +80,7 @@ class Budget:
             "learning_rate": self.learning_rate,
             "weight_decay": self.weight_decay,
             "warmup_steps": self.warmup_fraction,
+            "use_cpu": not torch.cuda.is_available(),
             "bf16": self.precision == "bfloat16",
             "seed": seed,
             "data_seed": seed,
