@@ -129,7 +129,7 @@ class Parameters(BaseModel):
     seeds: Annotated[list[Seed], Field(min_length=1), AfterValidator(_rising)] = [0]
     epochs: Count = 4
     batch_size: Count = 64
-    precision: Literal["float32", "bfloat16", "auto"] = "float32"  # auto: bfloat16 where the machine is made for it
+    precision: Literal["float32", "bfloat16", "auto"] = "auto"  # auto: bfloat16 where the machine is made for it
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1

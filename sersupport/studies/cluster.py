@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
 import multiprocessing
 import os
@@ -71,6 +72,7 @@ def each(task: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
     items = list(items)
     if not items:
         return []
+    _give_back()
     own = client()
     packed = own.submit(_given, pickle.dumps(shared), pure=False)  # not scattered: what a worker loses is given again
     futures = [own.submit(_alone, packed, pickle.dumps((task, item)), pure=False) for item in items]
@@ -107,7 +109,17 @@ def _alone(shared: bytes, work: bytes) -> Any:
 
     torch.set_num_threads(1)
     task, item = pickle.loads(work)
-    return task(_unpacked(shared), item)
+    try:
+        return task(_unpacked(shared), item)
+    finally:
+        _give_back()
+
+
+def _give_back() -> None:
+    """Let the system have the memory that glibc keeps for later: others work now."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 @cache
