@@ -106,7 +106,7 @@ class NoiseBank:
         rows = []
         for path in noise_files(folder, [*noises, *unheard]):
             collection, cut = path.parts[-3], _URBANSOUND8K_STEM.fullmatch(path.stem)
-            source = cut[1] if cut else f"{collection}/{path.stem}"
+            source = cut[1] if cut else f"{collection}/{_noise(path)}/{path.stem}"
             part = "test" if collection in test or _noise(path) in unheard else "train"
             recording = path.relative_to(folder).as_posix()
             rows.append((recording, source, _noise(path), collection, part, str(path)))
@@ -129,7 +129,7 @@ class NoiseBank:
         """Bank of the files ``folder/<collection>/<type>/*.wav`` and ``*.flac``.
 
         The source of an UrbanSound8K file, ``<source>-<class>-<occurrence>-<slice>``, is its first number, in
-        whatever collection it lies; that of any other is ``<collection>/<stem>``.
+        whatever collection it lies; that of any other is ``<collection>/<type>/<stem>``.
 
         Parameters
         ----------

@@ -37,8 +37,8 @@ MALLOC = dict.fromkeys(("MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_"), str
 # two threads of a notebook beside two workers wait for each other in loops that take the cores from all of them
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 PRELOADED = (
-    "ipykernel.kernelapp", "matplotlib.pyplot", "seaborn", "scipy.stats", "sersupport.studies.jobs",
-    "sersupport.run.notebook", "sersupport.run.from_parameters", "sersupport.studies.frozen",
+    "ipykernel.kernelapp", "librosa.effects", "librosa.feature", "matplotlib.pyplot", "seaborn",
+    "sersupport.studies.explanations", "sersupport.run.from_parameters", "sersupport.studies.frozen",
 )  # fmt: skip
 
 Item = TypeVar("Item")

@@ -20,14 +20,14 @@ N = 55_125  # 2.5 s
 def test_bank_reads_folder(bank):
     read = {(row.recording, row.source, row.noise, row.part) for row in bank.sources.itertuples()}
     assert read == {
-        ("street/fish_market/a.wav", "street/a", "fish_market", "train"),
-        ("street/fish_market/b.flac", "street/b", "fish_market", "train"),
-        ("street/Railway Engine/a.wav", "street/a", "railway_engine", "train"),
+        ("street/fish_market/a.wav", "street/fish_market/a", "fish_market", "train"),
+        ("street/fish_market/b.flac", "street/fish_market/b", "fish_market", "train"),
+        ("street/Railway Engine/a.wav", "street/railway_engine/a", "railway_engine", "train"),
         ("us8k/children/14470-2-0-10.wav", "14470", "children_playing", "train"),
         ("us8k/children/14470-2-0-14.wav", "14470", "children_playing", "train"),
         ("us8k/children/27070-2-0-2.wav", "27070", "children_playing", "train"),
-        ("held/fish/a.wav", "held/a", "fish_market", "test"),
-        ("held/railway_engine/x.wav", "held/x", "railway_engine", "test"),
+        ("held/fish/a.wav", "held/fish_market/a", "fish_market", "test"),
+        ("held/railway_engine/x.wav", "held/railway_engine/x", "railway_engine", "test"),
         ("held/children/3_Children_445.wav", "held/3_Children_445", "children_playing", "test"),
     }
     assert sorted(bank.sources["duration_s"]) == [1, 3, 3, 3, 3, 4, 4, 4, 4]
