@@ -18,5 +18,5 @@ def best() -> Precision:
 
 
 def within(precision: Precision, device: str) -> torch.autocast:
-    """Matrix products and convolutions in this precision; sums, norms and softmax stay in 32 bits."""
+    """Matrix products and convolutions in this precision; weights, losses and the optimiser stay in 32 bits."""
     return torch.autocast(device, torch.bfloat16, enabled=precision == "bfloat16")

@@ -26,13 +26,15 @@ class Frames(Input):
     name : str
         By which ``load_encoder`` finds it again.
     precision : {"float32", "bfloat16"}
-        In which the encoder computes.
+        In which the encoder computes; in 32 bits where it does not bear 16.
     """
 
     kind: ClassVar[str] = "frames"
 
     def __init__(self, encoder: Encoder, name: str, precision: Precision = "float32") -> None:
-        self.encoder, self.name, self.precision = encoder, name, precision
+        self.encoder, self.name = encoder, name
+        borne = precision == "float32" or encoder.bears_16_bits
+        self.precision: Precision = precision if borne else "float32"
 
     def spec(self) -> dict[str, Any]:
         one = self.encoder

@@ -9,11 +9,10 @@ from sersupport.core import precision
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("float32", torch.float32), ("bfloat16", torch.bfloat16)])
-def test_products_are_in_the_precision_and_sums_are_not(name, dtype):
+def test_products_are_in_the_precision_within_and_in_32_bits_after(name, dtype):
     one = torch.ones(2, 2)
     with precision.within(name, "cpu"):
         assert (one @ one).dtype == dtype
-        assert (one @ one).softmax(0).dtype == torch.float32
     assert (one @ one).dtype == torch.float32
 
 

@@ -28,7 +28,7 @@ def test_bank_reads_folder(bank):
         ("us8k/children/27070-2-0-2.wav", "27070", "children_playing", "train"),
         ("held/fish/a.wav", "held/fish_market/a", "fish_market", "test"),
         ("held/railway_engine/x.wav", "held/railway_engine/x", "railway_engine", "test"),
-        ("held/children/3_Children_445.wav", "held/3_Children_445", "children_playing", "test"),
+        ("held/children/3_Children_445.wav", "held/children_playing/3_Children_445", "children_playing", "test"),
     }
     assert sorted(bank.sources["duration_s"]) == [1, 3, 3, 3, 3, 4, 4, 4, 4]
     assert [len(files) for files in bank.choices("train")["children_playing"]] == [2, 1]
@@ -97,6 +97,14 @@ def test_one_source_in_both_parts_is_refused(tmp_path, write):
     write(tmp_path, "two/children/14470-2-0-14.wav")
     with pytest.raises(UserError, match=r"one noise source .*14470-2-0-10.wav, two/children/14470-2-0-14.wav"):
         NoiseBank.from_folder(tmp_path, ["two"])
+
+
+def test_one_name_in_two_types_is_two_sources(tmp_path, write):
+    write(tmp_path, "one/fish_market/a.wav", seed=1)
+    write(tmp_path, "one/rain/a.wav", seed=2)
+    write(tmp_path, "two/fish_market/b.wav", seed=3)
+    bank = NoiseBank.listed(tmp_path, ["two"], ["fish_market"], ["rain"])
+    assert bank["source"].nunique() == 3
 
 
 def test_one_sound_in_both_parts_is_refused(tmp_path, write):
