@@ -7,11 +7,14 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 
 from sersupport import __version__
 from sersupport.core.errors import UserError
+
+_PROFILE, _PARAMETER = "Profile, or a YAML file.", "A parameter, its value as YAML."
 
 
 class Terminated(KeyboardInterrupt):
@@ -46,24 +49,40 @@ def _with_workers(command: Callable[..., None]) -> Callable[..., None]:
     return click.option("--scheduler", metavar="ADDRESS", help=other)(command)
 
 
+def _of_a_run(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what a run is made of."""
+    for names, how in (
+        (("-p", "overrides"), {"nargs": 2, "multiple": True, "metavar": "NAME VALUE", "help": _PARAMETER}),
+        (("--out",), {"metavar": "DIR", "help": "Folder of the run; by default reports/PROFILE of the project."}),
+        (("--data",), {"metavar": "DIR", "help": "Folder of the corpora, or 'embedded'."}),
+        (("--profile",), {"default": "demo", "show_default": True, "metavar": "NAME|FILE", "help": _PROFILE}),
+    ):
+        command = click.option(*names, **how)(command)
+    return command
+
+
 @commands.command()
-@click.option("--profile", default="demo", show_default=True, metavar="NAME|FILE", help="Profile, or a YAML file.")
-@click.option("--data", metavar="DIR", help="Folder of the corpora, or 'embedded'.")
-@click.option("--out", metavar="DIR", help="Folder of the run; by default reports/PROFILE of the project.")
-@click.option("-p", "overrides", nargs=2, multiple=True, metavar="NAME VALUE", help="A parameter, its value as YAML.")
+@_of_a_run
 @_with_workers
-def report(
-    profile: str,
-    data: str | None,
-    out: str | None,
-    overrides: tuple[tuple[str, str], ...],
-    workers: int,
-    scheduler: str | None,
-) -> None:
+def report(workers: int, scheduler: str | None, **given: Any) -> None:
     """Run the notebooks that are not up to date and build the site."""
     from sersupport.report.series import effective_parameters, run_series
 
-    run_series(effective_parameters(profile, data, out, overrides), scheduler=scheduler, workers=workers)
+    run_series(effective_parameters(**given), scheduler=scheduler, workers=workers)
+
+
+@commands.command()
+@_of_a_run
+@_with_workers
+def bench(workers: int, scheduler: str | None, **given: Any) -> None:
+    """Time the hot paths beside what one would write without this package, on a run's own speech and encoder.
+
+    The run is brought up to date first; its front page shows the table.
+    """
+    from sersupport.report.bench import run_bench
+    from sersupport.report.series import effective_parameters
+
+    click.echo(run_bench(effective_parameters(**given), scheduler=scheduler, workers=workers))
 
 
 @commands.command()

@@ -56,7 +56,8 @@ def front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[str
         "## Chapters",
         "\n".join(f"- [{chapter['title']}]({chapter['name']}.ipynb): {chapter['question']}" for chapter in chapters),
         "## This run",
-        _raw(_costs(record["notebooks"], {chapter["name"]: chapter["title"] for chapter in chapters})),
+        _raw(_costs(record["notebooks"], {chapter["name"]: chapter["title"] for chapter in chapters}, record)),
+        *([_raw(_speed(record["bench"]))] if "bench" in record else []),
         _raw(_folded("Parameters", _pairs(parameters)) + _folded("Provenance", _pairs(record["provenance"]))),
         "```{toctree}\n:hidden:\n:maxdepth: 1\n\n" + "\n".join(contents) + "\n```",
     ]
@@ -120,12 +121,31 @@ def _ledger(path: Path) -> str:
     return "\n".join(parts)
 
 
-def _costs(notebooks: dict[str, Any], titles: dict[str, str]) -> str:
+def _costs(notebooks: dict[str, Any], titles: dict[str, str], record: dict[str, Any]) -> str:
     costs = [(titles[name], cost["seconds"], cost["peak_gib"]) for name, cost in notebooks.items()]
-    costs.append(("Together", sum(cost[1] for cost in costs), max(cost[2] for cost in costs)))
+    together = record.get("seconds", sum(cost[1] for cost in costs))
+    costs.append(("Together", together, max(cost[2] for cost in costs)))
     cells = [(title, f"{seconds:.0f}", f"{peak_gib:.2f}") for title, seconds, peak_gib in costs]
-    caption = "<caption>Time and peak memory of each chapter when it last ran, perhaps beside another one.</caption>"
+    caption = (
+        "<caption>Time of each chapter when it last ran, beside another one where neither waits for the other, and the"
+        " most memory that all processes held meanwhile.</caption>"
+    )
     return _table(("Chapter", "Time [s]", "Peak memory [GiB]"), cells, caption)
+
+
+def _speed(bench: dict[str, Any]) -> str:
+    """What the hot paths cost, and how cost grows, folded."""
+    keys = ("ms", "without_ms", "ratio")
+    paths = [(own["path"], own["unit"], own["without"], *(f"{own[key]:.2f}" for key in keys)) for own in bench["paths"]]
+    head = ("Path", "Unit", "Without this package", "Here [ms]", "Without [ms]", "Ratio")
+    caption = "<caption>Core milliseconds a unit, the best of three, in one process.</caption>"
+    growth = [
+        (own["part"], *(f"{seconds:.2f}" for seconds in own["seconds"]), f"{own['exponent']:.2f}")
+        for own in bench["growth"]
+    ]
+    grown = "<caption>Seconds for once, twice and four times as many rows; an exponent of 1 is linear.</caption>"
+    tables = _table(head, paths, caption) + _table(("Part", "1 ×", "2 ×", "4 ×", "Exponent"), growth, grown)
+    return _folded("Speed", tables)
 
 
 def _table(columns: Iterable[str], rows: Iterable[Iterable[object]], caption: str = "") -> str:

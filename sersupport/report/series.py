@@ -179,6 +179,8 @@ class _Work:
                     stop_kernels()
                 raise
         made = time.perf_counter()
+        if len(self.ran) == len(steps):  # else it is not what a run takes from nothing
+            self.record["seconds"] = round(made - started, 1)
         page = self._site()
         for line in _summary(done, self.ran, time.perf_counter() - made, time.perf_counter() - started):
             self.echo(line)
@@ -228,7 +230,8 @@ class _Work:
         """Front page of the site, built if anything that it shows changed, or any of its pages."""
         references, html = self.notebooks / "references.bib", self.folder / "html"
         cited = file_digest(references) if references.exists() else ""
-        shown = {name: self.record[name] for name in ("parameters", "provenance", "notebooks")}
+        parts = ("parameters", "provenance", "notebooks", "seconds", "bench")
+        shown = {name: self.record[name] for name in parts if name in self.record}
         state = digest([shown, folder_digest(Path(__file__).parent), cited])
         if self.record.get("site") != {"state": state, "pages": folder_digest(html)}:
             from sersupport.report.site import build_site
