@@ -21,7 +21,7 @@ from sersupport.core.precision import Precision, within
 from sersupport.inputs.descriptors import extract
 from sersupport.inputs.frames import Frames
 from sersupport.inputs.store import MaterialsDataset, Store
-from sersupport.recipes.drawing import clean, environmental
+from sersupport.recipes.drawing import clean
 from sersupport.recipes.rendering import Renderer
 from sersupport.report.record import locked, package_root, read_record, write_record
 from sersupport.report.series import run_series
@@ -108,7 +108,7 @@ def _paths(run: Run) -> list[dict[str, Any]]:
     waves, n_valid = np.stack([one.signal for one in samples]), np.array(n_valid)
     singly = list(zip(waves[:, None], n_valid[:, None], strict=True))
     exact, own = (Frames(setup.encoder, "", precision) for precision in ("float32", setup.precision))
-    noisy = recipes[environmental(recipes) & (recipes["semitones"] == 0)].head(CLIPS)
+    noisy = recipes.query("recording != '' and semitones == 0").head(CLIPS)
     paths = [
         _path(
             "descriptors", "clip", best_ms(lambda: setup.descriptors.compute(waves, n_valid), len(waves)),
