@@ -26,7 +26,7 @@ RECIPE_KEY = ["noise", "recording", "offset_s", "level_kind", "level", "semitone
 
 
 class Rendered(NamedTuple):
-    """A sample (N,) float32 and its SNR over the clip and over active samples; NaN if no noise is due."""
+    """A sample (N,) float32 and, if measured, its SNR over the clip and over active samples; NaN if no noise is due."""
 
     signal: np.ndarray
     snr_clip_db: float
@@ -42,7 +42,7 @@ def at_pitch(clip: np.ndarray, n_valid: int, semitones: float) -> np.ndarray:
     return shifted
 
 
-def render(row: Recipe, clip: np.ndarray, bank: NoiseBank | None, rate_hz: int) -> Rendered:
+def render(row: Recipe, clip: np.ndarray, bank: NoiseBank | None, rate_hz: int, measure: bool = False) -> Rendered:
     """Add the noise that a recipe describes to its clip, at the pitch that it asks for.
 
     λ is relative to the peak of the clip as shifted; an SNR level holds over its speech-active samples. The
@@ -58,6 +58,8 @@ def render(row: Recipe, clip: np.ndarray, bank: NoiseBank | None, rate_hz: int) 
         The bank that the recipe was drawn from; None will do for colours.
     rate_hz : int
         Rate of the clip.
+    measure : bool
+        Whether its SNR is wanted, which takes longer than the mixing.
     """
     if row.level_kind == "none":
         return Rendered(clip.astype(np.float32), np.nan, np.nan)
@@ -70,15 +72,16 @@ def render(row: Recipe, clip: np.ndarray, bank: NoiseBank | None, rate_hz: int) 
         noise = TEXTURES[row.noise](len(clip), generator(row.seed, "noise"), rate_hz)
     else:
         noise = bank.segment(row.recording, row.offset_s, len(clip), rate_hz)
-    active = audio.speech_active(clip, rate_hz)
     by_snr = row.level_kind == "snr"
+    active = audio.speech_active(clip, rate_hz) if by_snr or measure else None
     try:
         mixture = mix_at_snr(clip, noise, row.level, active) if by_snr else mix(clip, noise, row.level)
     except UserError as error:
         where = f"{row.utterance} with {row.recording or row.noise} from {row.offset_s:.2f} s"
         raise UserError(f"{where}: {error}") from None
     added = mixture.noise_added
-    return Rendered(mixture.signal.astype(np.float32), snr_db(clip, added), snr_db(clip, added, active))
+    ratios = (snr_db(clip, added), snr_db(clip, added, active)) if measure else (np.nan, np.nan)
+    return Rendered(mixture.signal.astype(np.float32), *ratios)
 
 
 @dataclass(frozen=True)
@@ -130,12 +133,12 @@ class Renderer:
     def _shifted(self, utterance: str, semitones: float) -> np.ndarray:
         return at_pitch(*self.clip(utterance), semitones)
 
-    def render(self, recipes: pd.DataFrame) -> list[tuple[Rendered, int]]:
-        """Rendered samples and their number of samples before padding, in the recipes' order."""
+    def render(self, recipes: pd.DataFrame, measure: bool = False) -> list[tuple[Rendered, int]]:
+        """Rendered samples and their number of samples before padding, in the recipes' order; see :func:`render`."""
         rendered = []
         for recipe in recipes.itertuples(index=False):
             n_valid, clip = self.clip(recipe.utterance)[1], self.shifted(recipe.utterance, recipe.semitones)
-            rendered.append((render(recipe, clip, self.bank, audio.RATE_HZ), n_valid))
+            rendered.append((render(recipe, clip, self.bank, audio.RATE_HZ, measure), n_valid))
         return rendered
 
     def keys(self, recipes: pd.DataFrame) -> list[list]:
@@ -170,7 +173,8 @@ def with_snr(renderer: Renderer, recipes: pd.DataFrame, cache: Cache) -> pd.Data
     """
 
     def compute(_: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
-        pairs = [(sample.snr_clip_db, sample.snr_active_db) for sample, _ in renderer.render(recipes.iloc[rows])]
+        rendered = renderer.render(recipes.iloc[rows], measure=True)
+        pairs = [(sample.snr_clip_db, sample.snr_active_db) for sample, _ in rendered]
         return {"snr": {"snr_db": np.array(pairs, dtype=np.float64)}}
 
     requests = {"snr": {"kind": "snr"} | renderer.describe()}

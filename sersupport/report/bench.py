@@ -30,6 +30,7 @@ from sersupport.run.notebook import Run
 from sersupport.run.parameters import Parameters
 from sersupport.sound import audio
 from sersupport.sound.mixing import mix
+from sersupport.studies.setup import Setup
 
 CLIPS, REPEATS, GROWTH = 64, 3, (1, 2, 4)
 
@@ -125,15 +126,16 @@ def _paths(run: Run) -> list[dict[str, Any]]:
         ),
     ]  # fmt: skip
     inputs = setup.system(run.p.study_row)[1]
-    rows = MaterialsDataset(Store(renderer, run.cache).materials(inputs, recipes.head(run.p.batch_size)))
+    rows = MaterialsDataset(Store(renderer, run.cache).materials(inputs, recipes.head(CLIPS)))
     batch = torch.utils.data.default_collate([rows[index] for index in range(len(rows))])
-    ours = best_ms(_step(setup, run.p.study_row, batch, setup.precision), 1)
-    cores = os.cpu_count() or 1
-    torch.set_num_threads(cores)
-    others = cores * best_ms(_step(setup, run.p.study_row, batch, "float32"), 1)
+    times_ms, cores = [], os.cpu_count() or 1
+    for precision, threads in ((setup.precision, 1), ("float32", cores)):
+        torch.set_num_threads(threads)
+        step = _step(setup, run.p.study_row, precision, len(renderer.classes))
+        times_ms.append(threads * best_ms(lambda own=step: own(batch), 1))
     torch.set_num_threads(1)
     name = f"training step of row {run.p.study_row}, {len(rows)} rows"
-    return [*paths, _path(name, "step", ours, f"32 bits, on {cores} threads", others)]
+    return [*paths, _path(name, "step", times_ms[0], f"32 bits, on {cores} threads", times_ms[1])]
 
 
 def _afresh(renderer: Renderer) -> Renderer:
@@ -153,13 +155,13 @@ def _mixed(renderer: Renderer, recipes: pd.DataFrame) -> list[np.ndarray]:
     return found
 
 
-def _step(setup: Any, row: str, batch: Mapping[str, torch.Tensor], precision: Precision) -> Callable[[], None]:
+def _step(setup: Setup, row: str, precision: Precision, classes: int) -> Callable[[Mapping[str, torch.Tensor]], None]:
     config = setup.system(row)[0]
-    config.id2label = dict.fromkeys(range(int(batch["labels"].max()) + 1))
+    config.id2label = dict.fromkeys(range(classes))
     model = AutoModelForAudioClassification.from_config(config).train()
     optimiser = torch.optim.AdamW(model.parameters(), setup.learning_rate)
 
-    def step() -> None:
+    def step(batch: Mapping[str, torch.Tensor]) -> None:
         with within(precision, "cpu"):
             loss = model(**batch).loss
         loss.backward()
@@ -181,11 +183,12 @@ def _growth(run: Run) -> list[dict[str, Any]]:
             start = time.perf_counter()
             dataset = MaterialsDataset(store.materials(inputs, some))
             made.append(time.perf_counter() - start)
-            size = run.p.batch_size
-            batches = torch.utils.data.DataLoader(dataset, batch_size=size, drop_last=len(dataset) >= size)
+            batches = torch.utils.data.DataLoader(dataset, batch_size=CLIPS)
+            step = _step(setup, run.p.study_row, setup.precision, len(dataset.materials.classes))
+            step(next(iter(batches)))
             start = time.perf_counter()
             for batch in batches:
-                _step(setup, run.p.study_row, batch, setup.precision)()
+                step(batch)
             trained.append(time.perf_counter() - start)
     parts = {"inputs, from the files on": made, f"an epoch of row {run.p.study_row}": trained}
     return [{"part": part, "seconds": own, "exponent": exponent(own)} for part, own in parts.items()]
