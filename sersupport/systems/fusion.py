@@ -123,6 +123,9 @@ def frames_after_blocks(length: int) -> list[int]:
 class SpectralEncoder(nn.Module):
     """Branch II: a 1-D CNN over the serialised descriptors, "expansion, compression, abstraction".
 
+    Its layers are PyTorch's for images of height 1, whose pooling and convolution take half the time of the 1-D ones
+    where the channels of a position lie side by side in memory.
+
     Parameters
     ----------
     config : FusionConfig
@@ -142,25 +145,28 @@ class SpectralEncoder(nn.Module):
         blocks, channels = [], 1
         for index, (filters, kernel) in enumerate(zip(FILTERS, KERNELS, strict=True)):
             width = max(1, round(filters * config.cnn_width))
-            pool = [nn.MaxPool1d(POOLS[index], POOL_STRIDE)] + [nn.Dropout(config.cnn_dropout)] * (index > 0)
-            convolution = [nn.Conv1d(channels, width, kernel), nn.BatchNorm1d(width), nn.ReLU()]
+            pool = [nn.MaxPool2d((1, POOLS[index]), (1, POOL_STRIDE))] + [nn.Dropout(config.cnn_dropout)] * (index > 0)
+            convolution = [nn.Conv2d(channels, width, (1, kernel)), nn.BatchNorm2d(width), nn.ReLU()]
             blocks.append(nn.ModuleDict({"convolution": nn.Sequential(*convolution), "pool": nn.Sequential(*pool)}))
             channels = width
-        self.blocks = nn.ModuleList(blocks)
+        self.blocks = nn.ModuleList(blocks).to(memory_format=torch.channels_last)
         self.project = nn.Sequential(
             nn.Linear(channels * left[-1], config.embedding_dim), nn.ReLU(), nn.BatchNorm1d(config.embedding_dim)
         )
 
     def feature_maps(self, spectral: Tensor) -> Tensor:
         """Activations of the last convolution, (B, filters, positions), for (B, L): the A^k of Score-CAM."""
-        maps = spectral[:, None]
+        return self._maps(spectral).squeeze(2)
+
+    def _maps(self, spectral: Tensor) -> Tensor:
+        maps = spectral[:, None, None].contiguous(memory_format=torch.channels_last)
         for block in self.blocks[:-1]:
             maps = block["pool"](block["convolution"](maps))
         return self.blocks[-1]["convolution"](maps)
 
     def forward(self, spectral: Tensor) -> Tensor:
         """Embed ``spectral`` (B, L) as (B, embedding_dim)."""
-        return self.project(self.blocks[-1]["pool"](self.feature_maps(spectral)).flatten(1))
+        return self.project(self.blocks[-1]["pool"](self._maps(spectral)).flatten(1))
 
 
 @dataclass

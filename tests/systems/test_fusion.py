@@ -40,7 +40,7 @@ def test_lengths_that_give_a_size_against_counting():
 @pytest.mark.parametrize("length", [300, 2376, 4536])
 def test_positions_after_each_block_are_those_of_the_layers(length):
     encoder = fusion.SpectralEncoder(fusion.FusionConfig(spectral_length=length, cnn_width=0.02))
-    x, seen = torch.zeros(1, 1, length), []
+    x, seen = torch.zeros(1, 1, 1, length), []
     for block in encoder.blocks:
         x = block["convolution"](x)
         seen.append(x.shape[-1])
@@ -53,13 +53,31 @@ def test_the_cnn_is_as_specified():
     encoder = fusion.SpectralEncoder(fusion.FusionConfig())
     layers = [module for block in encoder.blocks for module in (*block["convolution"], *block["pool"])]
     names = [type(layer).__name__ for layer in layers]
-    head = ["Conv1d", "BatchNorm1d", "ReLU", "MaxPool1d"]
+    head = ["Conv2d", "BatchNorm2d", "ReLU", "MaxPool2d"]
     assert names == head + [*head, "Dropout"] * 2
-    convolutions = [layer for layer in layers if isinstance(layer, torch.nn.Conv1d)]
-    assert [(c.out_channels, c.kernel_size[0]) for c in convolutions] == [(512, 5), (256, 5), (128, 3)]
-    pools = [layer for layer in layers if isinstance(layer, torch.nn.MaxPool1d)]
-    assert [(p.kernel_size, p.stride) for p in pools] == [(5, 2), (5, 2), (3, 2)]
+    convolutions = [layer for layer in layers if isinstance(layer, torch.nn.Conv2d)]
+    assert [(c.out_channels, c.kernel_size) for c in convolutions] == [(512, (1, 5)), (256, (1, 5)), (128, (1, 3))]
+    pools = [layer for layer in layers if isinstance(layer, torch.nn.MaxPool2d)]
+    assert [(p.kernel_size, p.stride) for p in pools] == [((1, 5), (1, 2)), ((1, 5), (1, 2)), ((1, 3), (1, 2))]
     assert {layer.p for layer in layers if isinstance(layer, torch.nn.Dropout)} == {0.2}
+
+
+def test_the_cnn_gives_what_one_dimensional_layers_give():
+    torch.manual_seed(0)
+    encoder = fusion.SpectralEncoder(fusion.FusionConfig(spectral_length=LENGTH, cnn_width=0.02)).eval()
+    spectral = torch.randn(3, LENGTH)
+    maps = spectral[:, None]
+    for block in encoder.blocks:
+        convolution, norm, _ = block["convolution"]
+        norm.running_mean.uniform_(-1, 1)
+        maps = torch.nn.functional.conv1d(maps, convolution.weight[:, :, 0], convolution.bias)
+        statistics = norm.running_mean, norm.running_var, norm.weight, norm.bias
+        maps = torch.nn.functional.batch_norm(maps, *statistics, eps=norm.eps).relu()
+        last = maps
+        pool = block["pool"][0]
+        maps = torch.nn.functional.max_pool1d(maps, pool.kernel_size[1], pool.stride[1])
+    torch.testing.assert_close(encoder.feature_maps(spectral), last)
+    torch.testing.assert_close(encoder(spectral), encoder.project(maps.flatten(1)))
 
 
 @pytest.mark.parametrize("row", fusion.ROWS)
