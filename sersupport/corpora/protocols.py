@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -287,17 +287,24 @@ def sample_evenly(utterances: pd.DataFrame, count: int, seed: int = 0) -> pd.Dat
     return utterances.loc[sorted(_turns(utterances, seed).index[: count or None])]
 
 
-def write(assignment: pd.DataFrame, utterances: pd.DataFrame, protocol: str, path: str | os.PathLike[str]) -> None:
+def write(
+    assignment: pd.DataFrame,
+    utterances: pd.DataFrame,
+    protocol: str,
+    path: str | os.PathLike[str],
+    heard: Collection[str] = (),
+) -> None:
     """Write an assignment as a plain CSV that other projects can use, whole or not at all.
 
-    Columns file (below the corpus's folder), split, speaker, text, utterance, variant, corpus, protocol, fold.
+    Columns file (below the corpus's folder), split, speaker, text, utterance, variant, corpus, protocol, fold, and
+    heard: whether the speaker is one of ``heard``, whom the encoder that comes with this package knows, unlabelled.
     """
     top = utterances.groupby("corpus")["path"].transform(lambda own: os.path.commonpath([*map(os.path.dirname, own)]))
     files = [Path(file).relative_to(folder).as_posix() for file, folder in zip(utterances["path"], top, strict=True)]
-    known = utterances.assign(file=files).rename(columns={"id": "utterance"})
-    known = known[["utterance", "file", "speaker", "text", "corpus"]]
+    known = utterances.assign(file=files, heard=utterances["speaker"].isin(heard)).rename(columns={"id": "utterance"})
+    known = known[["utterance", "file", "speaker", "text", "corpus", "heard"]]
     table = assignment.assign(protocol=protocol).merge(known, on="utterance")
-    columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol", "fold"]
+    columns = ["file", "split", "speaker", "text", "utterance", "variant", "corpus", "protocol", "fold", "heard"]
     with whole(Path(path)) as temporary:
         table[columns].to_csv(temporary, index=False)
 

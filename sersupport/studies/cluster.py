@@ -29,6 +29,7 @@ SMALL = {
     "n_workers": 1,
     "threads_per_worker": 1,  # torch draws from one generator a process
     "dashboard_address": None,
+    "scheduler_kwargs": {"dashboard_address": ":0"},  # else it warns where another run has dask's usual port
     "memory_limit": 0,
     "silence_logs": logging.CRITICAL,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,12 @@ from sersupport.core.cache import Cache, Rows
 from sersupport.core.errors import UserError
 from sersupport.core.keys import code_version
 from sersupport.core.seeds import generator
+from sersupport.corpora.conventions import parse
 from sersupport.corpora.folds import STANDARD_FOLDS
 from sersupport.inputs.encoders.encoder import ENCODER_RATE_HZ, Encoder
 from sersupport.recipes.bank import NoiseBank
 from sersupport.sound import audio
+from sersupport.sound.audio import AudioError
 from sersupport.sound.colours import COLOURS
 from sersupport.sound.effects import pitch_shift, reverberant
 from sersupport.sound.mixing import mix_at_snr
@@ -90,6 +93,8 @@ def heard(utterances: pd.DataFrame) -> pd.DataFrame:
 def known_to_mini(utterances: pd.DataFrame, embedded: bool) -> list[str]:
     """Speakers whom the encoder in the box heard, without labels, when it was taught.
 
+    Recordings of the corpora that it was taught with are known by their names, whatever corpus lists them.
+
     Parameters
     ----------
     utterances : pandas.DataFrame
@@ -97,8 +102,15 @@ def known_to_mini(utterances: pd.DataFrame, embedded: bool) -> list[str]:
     embedded : bool
         Whether it is of the embedded corpus, all of whose parts were used.
     """
-    own = heard(utterances)
-    return sorted(own.loc[embedded | own["corpus"].isin(MINI_CORPORA), "speaker"].unique())
+    known = ~utterances["speaker"].isin(UNHEARD) if embedded else utterances["path"].map(_taught_with)
+    return sorted(utterances.loc[known, "speaker"].unique())
+
+
+def _taught_with(path: str) -> bool:
+    for corpus in MINI_CORPORA:
+        with suppress(AudioError):
+            return parse(corpus, path).speaker not in UNHEARD
+    return False
 
 
 def listen(

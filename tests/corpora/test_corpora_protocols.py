@@ -178,9 +178,10 @@ def test_a_looser_protocol_fails_the_stricter_check(protocol):
 def test_the_plain_file_says_everything(tmp_path):
     paths = "corpora/" + RAVDESS["speaker"] + "/" + RAVDESS["id"].str.removeprefix("ravdess/") + ".wav"
     utterances, rows = RAVDESS.assign(path=paths), assign(RAVDESS, "utterance-grouped")
-    write(rows, utterances, "utterance-grouped", tmp_path / "splits" / "u.csv")
+    write(rows, utterances, "utterance-grouped", tmp_path / "splits" / "u.csv", ["ravdess-02"])
     read = pd.read_csv(tmp_path / "splits" / "u.csv")
     pd.testing.assert_frame_equal(read[list(rows.columns)], rows, check_dtype=False)
+    assert set(read.loc[read["heard"], "speaker"]) == {"ravdess-02"}
     assert read["file"][0] == "ravdess-01/01-angry-1-0.wav" and set(read["protocol"]) == {"utterance-grouped"}
     assert [path.name for path in (tmp_path / "splits").iterdir()] == ["u.csv"]
 

@@ -7,11 +7,12 @@ import os
 import signal
 import threading
 import time
+import warnings
 from dataclasses import replace
 
 import pandas as pd
 import pytest
-from distributed import Client
+from distributed import Client, LocalCluster
 
 from sersupport.core.errors import UserError
 from sersupport.inputs.descriptors import Descriptors
@@ -75,3 +76,11 @@ def test_no_scheduler_is_one_line(monkeypatch):
         cluster.client()
     assert "\n" not in str(caught.value)
     cluster.client.cache_clear()
+
+
+def test_two_runs_on_one_machine_warn_of_nothing():
+    """The second once found dask's usual port taken, and said so in a notebook's outputs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        with LocalCluster(processes=False, **cluster.SMALL), LocalCluster(processes=False, **cluster.SMALL) as second:
+            assert second.scheduler_address
