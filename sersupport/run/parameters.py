@@ -73,7 +73,7 @@ Ablation = Literal[
     "mean pooling", "statistics pooling", "no noisy rows", "no pitched rows", "clean rows only", "K = 40", "half width",
     "double width", "fine-tuned",
 ]  # fmt: skip
-Ablations = Annotated[list[Ablation], AfterValidator(_each_once)]
+Ablations = Annotated[list[Ablation], Field(min_length=1), AfterValidator(_each_once)]  # "mean pooling" costs least
 # what the first edition called them, for the message
 _FORMER = {
     "backbone": "encoder", "backbone_layers": "encoder_layers", "backbone_frozen": "encoder_frozen",
