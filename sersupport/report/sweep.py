@@ -152,7 +152,8 @@ def _page(sweep: Sweep, root: Path) -> Path:
     shutil.copyfile(ASSETS / "site.css", folder / "site.css")
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>'
     head += '<link rel="stylesheet" href="site.css">'
-    body = f'<body style="margin: 2rem auto; max-width: 60rem; padding: 0 1rem">{"".join(parts)}</body>'
+    style = "font-family: system-ui, sans-serif; margin: 2rem auto; max-width: 60rem; padding: 0 1rem"
+    body = f'<body style="{style}">{"".join(parts)}</body>'
     with whole(folder / "index.html") as temporary:
         temporary.write_text(f'<!doctype html><html lang="en"><head>{head}</head>{body}</html>', encoding="utf-8")
     return folder / "index.html"
