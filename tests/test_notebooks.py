@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import statistics
@@ -15,6 +16,7 @@ import yaml
 
 from sersupport.claims.evidence import ARTEFACTS, LATER
 from sersupport.report.papermill import declared_parameters
+from sersupport.run import from_parameters
 from sersupport.run.chapters import CHAPTERS, NOTEBOOKS
 from sersupport.run.parameters import Parameters, read_profile, validated
 
@@ -59,6 +61,33 @@ def test_one_parameters_cell_of_literals_equal_to_the_demo_profile(name, noteboo
     assert list(namespace) == declared_parameters(FOLDER / f"{name}.ipynb")
     assert namespace == {key: getattr(demo, key) for key in namespace}
     assert demo == Parameters()
+
+
+def _parameters_used():
+    """Parameters that each function of from_parameters uses, in whatever branch, with those of what it calls."""
+    tree = ast.parse(Path(from_parameters.__file__).read_text(encoding="utf-8"))
+    functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+    def used(name):
+        found = set()
+        for node in ast.walk(functions[name]):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Attribute) and node.value.attr == "p":
+                found.add(node.attr)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in functions:
+                found |= used(node.func.id)
+        return found
+
+    return {name: used(name) for name in functions}
+
+
+def test_every_parameter_that_a_notebook_comes_to_use_is_declared(name):
+    """On recorded speech alone one was missing, an hour into a run."""
+    code = "\n".join(cell.source for cell in code_cells(nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)))
+    needed = set()
+    for function, own in _parameters_used().items():
+        if re.search(rf"from_parameters\.{function}\(", code):
+            needed |= own
+    assert needed <= set(declared_parameters(FOLDER / f"{name}.ipynb")) and (needed or name == "10_claims")
 
 
 @pytest.mark.parametrize("profile", sorted(path.stem for path in (FOLDER / "profiles").glob("*.yaml")))
