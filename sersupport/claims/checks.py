@@ -1,7 +1,5 @@
 """How claims are tested: against the papers' own printed numbers, or against what a run has measured."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any

@@ -1,7 +1,5 @@
 """What arXiv 2507.03251 claims of a CNN with channel and spatial attention."""
 
-from __future__ import annotations
-
 from sersupport.claims import facts
 from sersupport.claims.checks import holds, score, without
 from sersupport.claims.evidence import RELATED, Claim, Evidence, written

@@ -1,7 +1,5 @@
 """What arXiv 2512.18298 says that it did: its corpora, signals and network (sections III and V-B)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What arXiv 2512.18298 prints as results: Tables IV to VI, what it says of them, and its explanations."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """What arXiv 2501.10408 claims of HuBERT and MFCC under cross-attention, moved between languages."""
 
-from __future__ import annotations
-
 from sersupport.claims import facts
 from sersupport.claims.checks import holds, score, without
 from sersupport.claims.evidence import RELATED, Claim, Evidence, written

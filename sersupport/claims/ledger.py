@@ -1,7 +1,5 @@
 """Claims and evidence become one table."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from difflib import get_close_matches
 

@@ -1,7 +1,5 @@
 """What arXiv 2404.12979 claims of two-level refinement of enhanced speech."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """What the parts of a split share, whoever made it: speakers, augmented siblings, texts, recordings, copies."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

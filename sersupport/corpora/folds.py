@@ -1,7 +1,5 @@
 """Who is heard in training and who only in the test: published folds, and splits by speaker."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal

@@ -1,7 +1,5 @@
 """A corpus that a table lists: a CSV of one's own, or a table that another tool of the field wrote."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from os import PathLike

@@ -1,7 +1,5 @@
 """Four protocols, from leaking to strict: which rows of which utterances are trained on and which are tested."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """From a folder of recordings to the utterance table."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence

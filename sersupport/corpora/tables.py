@@ -1,7 +1,5 @@
 """The corpora in the layout of the paper's tables."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from sersupport.corpora.convention import EMOTIONS

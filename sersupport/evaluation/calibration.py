@@ -1,7 +1,5 @@
 """How far confidence can be trusted."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """What noise does to predictions and scores."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

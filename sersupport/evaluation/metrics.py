@@ -1,7 +1,5 @@
 """Scores of predictions and of confusion counts."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Systems compared on the same speakers."""
 
-from __future__ import annotations
-
 import pandas as pd
 from statsmodels.stats.multitest import multipletests
 

@@ -1,7 +1,5 @@
 """How fast something runs."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """Summaries of predictions, and how tables show them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Attributions to an input that add up to the prediction, and by how much they fail to."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

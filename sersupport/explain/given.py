@@ -1,7 +1,5 @@
 """A system as a function of one of its inputs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

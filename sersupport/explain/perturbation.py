@@ -1,7 +1,5 @@
 """Occlusion and deletion on the waveform, with the random control that such tests need."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Score-CAM over a one-dimensional CNN (arXiv 2512.18298, equations 26 and 27, Algorithm 1)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """What the hot paths cost beside what one would write without them, and how the cost grows with the corpus."""
 
-from __future__ import annotations
-
 import math
 import os
 import time

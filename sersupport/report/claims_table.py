@@ -1,7 +1,5 @@
 """The ledger of a run, or of a published report, on the terminal."""
 
-from __future__ import annotations
-
 import difflib
 import textwrap
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The site's front page: what speech, what came out, every claim with its verdict, what it cost."""
 
-from __future__ import annotations
-
 import html
 import json
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """One notebook through papermill: a kernel of this environment, quiet, timed, measured, never left behind."""
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -1,7 +1,5 @@
 """What a report shows holds no path of the machine that made it."""
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """Before the first notebook runs: are the corpora, noises and encoders there, and are the folds among theirs?"""
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

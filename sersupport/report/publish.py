@@ -1,7 +1,5 @@
 """A run put where it can be committed: its site, its record, and what anyone needs to compute its ledger again."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """A run's folder: its record, where its numbers come from, its lock, and digests of what lies in it."""
 
-from __future__ import annotations
-
 import json
 import os
 import platform

@@ -1,7 +1,5 @@
 """Which notebooks are up to date: what the result of each depends on, and whether it lies there as it was left."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

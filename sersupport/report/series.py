@@ -1,7 +1,5 @@
 """The series, run end to end: what is up to date is skipped, what is killed resumes."""
 
-from __future__ import annotations
-
 import os
 import sys
 import time

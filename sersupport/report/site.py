@@ -1,7 +1,5 @@
 """The report's site: Sphinx over the executed notebooks, readable with the network unplugged."""
 
-from __future__ import annotations
-
 import contextlib
 import html
 import io

@@ -1,7 +1,5 @@
 """A grid over parameters: a run for each combination, and one page that compares them."""
 
-from __future__ import annotations
-
 import html
 import itertools
 import json

@@ -1,7 +1,5 @@
 """Artefacts: tables, arrays and values that one notebook leaves for others, with the parameters that made them."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

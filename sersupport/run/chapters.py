@@ -4,8 +4,6 @@ From here come the order of the notebooks, the keys by which the schedule tells 
 :class:`sersupport.run.notebook.Run` lets a notebook load and save, and the table in the README.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType

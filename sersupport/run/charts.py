@@ -1,7 +1,5 @@
 """Figures that several notebooks draw."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import cycle
 

@@ -1,7 +1,5 @@
 """One look for every figure, table and measured number of the report."""
 
-from __future__ import annotations
-
 import base64
 import html
 import io

@@ -1,7 +1,5 @@
 """What a run's parameters describe: the objects that its notebooks share."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import replace

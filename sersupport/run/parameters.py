@@ -1,7 +1,5 @@
 """Every parameter of the series: its name, unit, type, range and default (the demo profile)."""
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """One row, one part changed at a time, every change with the budget of the unchanged baseline."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 

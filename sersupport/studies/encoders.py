@@ -1,7 +1,5 @@
 """What encoders tell: linear probes and rows on each, and students taught by one of them."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What stands on the front page: sentences computed from a run's scores and its ledger of claims."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import pandas as pd

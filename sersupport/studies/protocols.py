@@ -1,7 +1,5 @@
 """The ladder of protocols: one model and one budget, from rows split at random to speakers and texts kept apart."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Trained systems on the grids of noise: what is left at each level, which noise is hardest, what hearing it brings."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 
 import pandas as pd

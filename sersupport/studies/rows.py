@@ -1,7 +1,5 @@
 """The rows of Table VI (arXiv 2512.18298) and the linear probe, on all corpora together and on each alone."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from sersupport.studies.jobs import Job

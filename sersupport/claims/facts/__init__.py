@@ -1,7 +1,5 @@
 """Figures printed in the reproduced papers, transcribed as facts, to stand beside our own."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The corpora that can be read, one module a corpus."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from os import PathLike

@@ -5,8 +5,6 @@ envelope then express seven emotions by the rules of the literature. **It is syn
 that the machinery works and say nothing about people. In exchange, where the emotion sits in each file is known.
 """
 
-from __future__ import annotations
-
 from sersupport.corpora.synthesis.corpus import make_corpus
 from sersupport.corpora.synthesis.noises import make_noises
 from sersupport.corpora.synthesis.rules import RULE_DIRECTIONS, RULES

@@ -1,7 +1,5 @@
 """Writing the embedded corpus: recordings, file tree, cue table, manifest."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

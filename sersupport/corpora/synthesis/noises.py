@@ -1,7 +1,5 @@
 """Three synthetic environments: many voices over clatter, an engine, children at play."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Seven emotions as changes of prosody, after the literature, and the chance that makes no two renderings alike."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, fields
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Who says what under which file name: the speakers, the corpora's published sentences, their naming conventions."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """From a sentence to a performance: Praat's synthesiser, overlap-add, tilt, breath and level."""
 
-from __future__ import annotations
-
 import io
 import json
 import subprocess
