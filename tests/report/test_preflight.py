@@ -39,7 +39,7 @@ def data(tmp_path):
         "corpora": ["savee"],
         "noise_test_collections": ["two"],
         "folds": [0],
-        "unheard_noises": [],
+        "unheard_noises": ["telephone"],
     }
 
 
