@@ -6,7 +6,9 @@ import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +67,14 @@ def _serve(arguments: list[str], environment: dict[str, str], folder: str, log: 
 
     # ipykernel serves in the main thread only and takes what it finds here for a thread pool's
     multiprocessing.current_process()._config["daemon"] = False
-    # it ends itself when its parent does
-    launch_new_instance(argv=[*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
+    threading.Thread(target=_end_with, args=(multiprocessing.parent_process(),), daemon=True).start()
+    launch_new_instance(argv=arguments)
+
+
+def _end_with(starter: BaseProcess) -> None:
+    """By its own parent, the process it was forked from, a kernel sees nothing: that one lives as long as it does."""
+    starter.join()
+    os._exit(1)
 
 
 class _Forking(LocalProvisioner):
