@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import Any
@@ -10,17 +10,20 @@ from typing import Any
 import pandas as pd
 
 from sersupport.claims import facts
-from sersupport.claims.verdicts import NOT_TESTABLE
+from sersupport.claims.verdicts import LEVEL, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, UNDECIDED
 from sersupport.core.errors import Missing
+from sersupport.corpora.conventions import CORPORA, title
 from sersupport.recipes.bank import ENVIRONMENTS
 
 PRINT = "print"  # source of what is recomputed from printed numbers and definitions
-CLEAN, LADDER, GRID = "05_training/predictions", "05_training/ladder", "06_robustness/predictions"
-ABLATION, SPEED = "07_ablation/ablation", "07_ablation/speed"
+ENCODER, GRID = "04_model/encoder", "06_robustness/predictions"
+CLEAN, LADDER = "05_training/predictions", "05_training/ladder"
+ABLATION = "07_ablation/ablation"
 DELETION, ENERGY, ADDITIVITY, SHAP = (f"08_xai/{name}" for name in ("explanations", "energy", "additivity", "shap"))
 RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coefficient"
 LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
-ARTEFACTS = (CLEAN, LADDER, GRID, ABLATION, SPEED, DELETION, ENERGY, ADDITIVITY, SHAP, *LATER)
+ARTEFACTS = (ENCODER, CLEAN, LADDER, GRID, ABLATION, DELETION, ENERGY, ADDITIVITY, SHAP, *LATER)
+KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
 
 
@@ -49,19 +52,34 @@ class Finding:
     ----------
     evidence : str
         In words, with its numbers.
-    verdict : str
-        One of :data:`sersupport.claims.verdicts.VERDICTS`.
     source : str
         Artefact that it rests on or, where it is not testable, would rest on; or :data:`PRINT`.
+    verdict : str or None
+        One of :data:`sersupport.claims.verdicts.VERDICTS`; None where it depends on p, which has to be corrected first
+        for the claims that are tested beside this one.
     low, high : float
-        Interval of the measured quantity, NaN where nothing was measured.
+        Interval (95 %) of the measured quantity, NaN where nothing was measured.
+    p : float
+        Two-sided, of what lies on either side of the claim's threshold; NaN where there is a verdict.
+    favours : bool
+        Whether the measured quantity lies on the claim's side.
     """
 
     evidence: str
-    verdict: str
     source: str
+    verdict: str | None = None
     low: float = float("nan")
     high: float = float("nan")
+    p: float = float("nan")
+    favours: bool = False
+
+    def decided(self, p_holm: float) -> str:
+        """The verdict, given p as corrected within the claim's family."""
+        if self.verdict is not None:
+            return self.verdict
+        if p_holm >= LEVEL:
+            return UNDECIDED
+        return REPRODUCED if self.favours else NOT_REPRODUCED
 
 
 Check = Callable[["Evidence"], Finding]
@@ -75,6 +93,10 @@ class Claim:
     ----------
     paper, id, place : str
         arXiv id; short name; where it is printed.
+    weight : str
+        "central", or "minor": the paper would stand without it.
+    family : str
+        Claims whose p values are corrected together; "" for one that stands alone.
     text : str
         The claim in our words.
     test : str
@@ -86,24 +108,28 @@ class Claim:
     paper: str
     id: str
     place: str
+    weight: str
+    family: str
     text: str
     test: str
     check: Check
 
-    def judged(self, evidence: Evidence) -> Finding:
+    def found(self, evidence: Evidence) -> Finding:
         """What the check finds; "not testable here" where it lacks something."""
         try:
             return self.check(evidence)
         except Absent as absent:
-            return Finding(str(absent), NOT_TESTABLE, absent.source)
+            return Finding(str(absent), absent.source, NOT_TESTABLE)
 
 
-def written(checks: Mapping[str, Check]) -> Iterator[Claim]:
-    """Claims whose words stand in the table of claims, by their names there."""
-    rows = facts.table("claims").set_index("id")
-    for id, check in checks.items():
-        paper, place, text, test = rows.loc[id, ["paper", "place", "claim", "test"]]
-        yield Claim(paper.removeprefix("arXiv:"), id, place, text, test, check)
+def written(checks: Mapping[str, Check]) -> tuple[Claim, ...]:
+    """Claims by their names in the table of claims, which has their words."""
+    rows = facts.table("claims").fillna("").set_index("id")
+    columns = ["place", "weight", "family", "claim", "test"]
+    return tuple(
+        Claim(rows.loc[id, "paper"].removeprefix("arXiv:"), id, *rows.loc[id, columns], check)
+        for id, check in checks.items()
+    )
 
 
 class Evidence:
@@ -164,6 +190,14 @@ class Evidence:
     def table6(self) -> pd.DataFrame:
         """Table VI by row."""
         return facts.table("2512.18298-table6-ablation").set_index("row")
+
+    def differences(self) -> list[str]:
+        """In what this run's setting differs from that of arXiv 2512.18298, as far as that is printed."""
+        own, corpora = self.artefact(ENCODER), set(self.artefact(CLEAN)["corpus"])
+        found = [] if own["name"].endswith("wav2vec2-base") else [f"encoder {own['name']} in place of Wav2Vec 2.0 base"]
+        found += [f"filters {own['cnn_width']:g} times as many"] * (own["cnn_width"] != 1)
+        missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
+        return found + [f"without {', '.join(missing)}"] * bool(missing)
 
     def unheard(self, axis: str) -> pd.DataFrame:
         """Predictions of rows A to D in noise on one axis ("lambda", "snr"), from sources that training did not use."""

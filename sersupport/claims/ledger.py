@@ -4,36 +4,40 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from sersupport.claims import cnn_attention, fusion_method, fusion_results, humpcat, trnet
-from sersupport.claims.evidence import PRINT, Claim, Evidence
+from sersupport.claims.evidence import PRINT, Claim, Evidence, Finding
 from sersupport.claims.verdicts import VERDICTS
 from sersupport.core.errors import UserError
 
 CLAIMS = (*fusion_method.CLAIMS, *fusion_results.CLAIMS, *cnn_attention.CLAIMS, *humpcat.CLAIMS, *trnet.CLAIMS)
 
 
-def _row(claim: Claim, evidence: Evidence) -> dict[str, str | float]:
-    found = claim.judged(evidence)
+def _row(claim: Claim, found: Finding, p_holm: float, profile: str) -> dict[str, str | float]:
     printed = found.source == PRINT
-    report = f"sersupport report --profile {evidence.profile}  # {found.source}"
+    report = f"sersupport report --profile {profile}  # {found.source}"
     return {
         "id": claim.id,
         "paper": claim.paper,
         "place": claim.place,
+        "weight": claim.weight,
+        "family": claim.family,
         "claim": claim.text,
         "test": claim.test,
         "evidence": found.evidence,
         "low": found.low,
         "high": found.high,
+        "p": found.p,
+        "p_holm": p_holm,
         "basis": PRINT if printed else "this run",
-        "verdict": found.verdict,
+        "verdict": found.decided(p_holm),
         "command": f"sersupport claims {claim.id}" if printed else report,
     }
 
 
 def check(id: str, evidence: Evidence) -> dict[str, str | float]:
-    """Check one claim.
+    """Check one claim, and with it those of its family, without which p cannot be corrected.
 
     Parameters
     ----------
@@ -56,7 +60,9 @@ def check(id: str, evidence: Evidence) -> dict[str, str | float]:
     if id not in by_id:
         near = ", ".join(get_close_matches(id, by_id, 5, 0.5))
         raise UserError(f"no claim {id!r} in the ledger; {f'near it: {near}' if near else 'see `sersupport claims`'}")
-    return _row(by_id[id], evidence)
+    family = by_id[id].family
+    kin = [claim for claim in CLAIMS if claim.id == id or (family and claim.family == family)]
+    return next(row for row in ledger(evidence, kin).to_dict("records") if row["id"] == id)
 
 
 def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame:
@@ -67,17 +73,28 @@ def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame
     evidence : Evidence
         The printed tables and a run's artefacts.
     claims : sequence of Claim
-        All by default.
+        All by default; of a family all or none.
 
     Returns
     -------
     pandas.DataFrame
-        One row a claim: id, paper, place, claim, test, evidence, low, high (the interval of what was measured, NaN
-        for what is recomputed), basis ("print": recomputed from printed numbers and definitions; "this run": rests on
-        this run's artefacts or, where it is not testable, would), verdict (one of
-        :data:`sersupport.claims.verdicts.VERDICTS`), command (how to get the evidence).
+        One row a claim: id, paper, place, weight ("central", "minor"), family, claim, test, evidence, low, high (the
+        interval of what was measured, NaN for what is recomputed), p and p_holm (two-sided, before and after Holm's
+        correction within the family; NaN where the verdict needs none), basis ("print": recomputed from printed
+        numbers and definitions; "this run": rests on this run's artefacts or, where it is not testable, would), verdict
+        (one of :data:`sersupport.claims.verdicts.VERDICTS`), command (how to get the evidence).
+
+    References
+    ----------
+    Holm, S. (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
     """
-    return pd.DataFrame([_row(claim, evidence) for claim in claims])
+    found = [claim.found(evidence) for claim in claims]
+    p = pd.DataFrame({"family": [claim.family or claim.id for claim in claims], "p": [one.p for one in found]})
+    corrected = p["p"].copy()
+    for _, own in p.dropna().groupby("family")["p"]:
+        corrected[own.index] = multipletests(own, method="holm")[1]
+    rows = zip(claims, found, corrected, strict=True)
+    return pd.DataFrame([_row(claim, one, float(p_holm), evidence.profile) for claim, one, p_holm in rows])
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

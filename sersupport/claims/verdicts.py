@@ -1,7 +1,12 @@
-"""The verdicts."""
+"""The verdicts, and what decides between them."""
 
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
+UNDECIDED = "undecided"
 CONTRADICTED = "contradicted by the paper's own numbers"
+SETTING_DIFFERS = "setting differs"
 NOT_TESTABLE = "not testable here"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, CONTRADICTED, NOT_TESTABLE)
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, CONTRADICTED, SETTING_DIFFERS, NOT_TESTABLE)
+
+LEVEL = 0.05  # of p after Holm's correction within a family of claims
+MARGIN = 0.05  # of UAR: what arXiv 2512.18298 calls degraded "marginally by only" five points (IV-B1), before any test

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 from transformers import PretrainedConfig, Wav2Vec2Config
 
 from sersupport.core.errors import UserError
@@ -343,11 +344,33 @@ def count_parameters(row: str, spectral_length: int = 2376, encoder: PretrainedC
     encoder : PretrainedConfig, optional
         Wav2Vec 2.0 base by default.
     """
+    return sum(parameter.numel() for parameter in _published(row, spectral_length, encoder).parameters())
+
+
+def _published(row: str, spectral_length: int, encoder: PretrainedConfig | None = None) -> FusionModel:
+    """A row at full width with its encoder, without memory for its weights."""
     own = encoder or Wav2Vec2Config()
     with torch.device("meta"):
         settings = {"spectral_length": spectral_length, "frame_dim": own.hidden_size}
-        model = FusionModel(row_config(row, **settings, encoder=own.to_dict() if ROWS[row]["temporal"] else None))
-    return sum(parameter.numel() for parameter in model.parameters())
+        return FusionModel(row_config(row, **settings, encoder=own.to_dict() if ROWS[row]["temporal"] else None))
+
+
+def count_operations(row: str, spectral_length: int = 2376, samples: int = 40_000) -> int:
+    """Multiplications and additions that a row at full width takes for a clip, without carrying them out.
+
+    Parameters
+    ----------
+    row : {"A", "B", "C", "D"}
+    spectral_length : int
+        Length L.
+    samples : int
+        Of the clip at the encoder's rate of 16 kHz.
+    """
+    model, counter = _published(row, spectral_length).eval(), FlopCounterMode(display=False)
+    given = {"waves": torch.zeros(1, samples, device="meta"), "spectral": torch.zeros(1, spectral_length, device="meta")}
+    with torch.no_grad(), counter:
+        model(**given, waves_length=torch.tensor([samples], device="meta"))
+    return counter.get_total_flops()
 
 
 def lengths_that_give(row: str, millions: float, tolerance_m: float = 0.05, longest: int = 6000) -> range | None:
