@@ -19,6 +19,7 @@ from sersupport.claims.verdicts import (
 )
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
 from sersupport.evaluation.paired import nested
+from sersupport.evaluation.resampling import resampled
 
 Statement = Callable[..., tuple[bool, str]]  # whether it holds, and the numbers in words
 Rows = Callable[[Evidence], pd.DataFrame]
@@ -116,8 +117,8 @@ def above(
     Parameters
     ----------
     gap : mapping
-        ``difference``, ``low``, ``high`` (Student's interval, 95 %) and ``speakers``, of whom it has one less degrees
-        of freedom.
+        ``difference``, ``low``, ``high`` (95 %), ``p`` and ``speakers``, as the intervals of
+        :mod:`sersupport.evaluation` have them.
     words, source, unit : str
         What was measured, on which artefact, and what its numbers are called.
     least : float
@@ -129,13 +130,14 @@ def above(
         return _no_evidence(words, source)
     if np.isnan(low):
         return Finding(f"{words}; one speaker gives no interval", source, NOT_TESTABLE)
-    p = 2 * stats.t.sf(abs(_statistic(gap, least)), gap["speakers"] - 1)
-    return Finding(words, source, None, low, high, float(p), value > least)
+    return Finding(words, source, None, low, high, float(gap["p"]) if least == 0 else p_of(gap, least), value > least)
 
 
-def _statistic(gap: Mapping[str, float], least: float = 0.0) -> float:
-    error = (gap["high"] - gap["low"]) / 2 / stats.t.ppf(0.975, gap["speakers"] - 1)
-    return float((gap["difference"] - least) / max(error, 1e-12))
+def p_of(gap: Mapping[str, float], least: float = 0.0) -> float:
+    """Two-sided p of a difference that is a threshold, from its interval over speakers."""
+    freedom = gap["speakers"] - 1
+    error = max((gap["high"] - gap["low"]) / 2 / stats.t.ppf(0.975, freedom), 1e-12)
+    return float(2 * stats.t.sf(abs(gap["difference"] - least) / error, freedom))
 
 
 def within_margin(evidence: Evidence, gap: Mapping[str, float], words: str, source: str) -> Finding:
@@ -196,9 +198,34 @@ def difference_of(evidence: Evidence, first: Rows, second: Rows, words: str, sou
 def weakest(
     evidence: Evidence, gaps: Iterable[tuple[str, Mapping[str, float]]], source: str, unit: str = "UAR "
 ) -> Finding:
-    """Several differences that a claim needs above zero: it stands no firmer than the weakest of them."""
-    words, gap = min(gaps, key=lambda own: _statistic(own[1]))
+    """Several differences that a claim needs above zero: it stands no firmer than the weakest of them.
+
+    References
+    ----------
+    Berger, R. L. (1982), Multiparameter hypothesis testing and acceptance sampling, Technometrics 24(4): the
+    intersection-union test.
+    """
+    words, gap = max(gaps, key=lambda own: own[1]["p"] / 2 if own[1]["difference"] > 0 else 1 - own[1]["p"] / 2)
     return above(evidence, gap, words, source, unit)
+
+
+def over_noises(
+    evidence: Evidence, rows: pd.DataFrame, weighted: Mapping[str, Mapping[str, float]]
+) -> list[tuple[str, dict[str, float]]]:
+    """Weighted sums of UAR over noises, with what speakers and recordings of noise leave uncertain.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Predictions of one system, ``noise`` and ``source`` among their columns.
+    weighted : mapping
+        By words: the weight of each noise.
+    """
+    scores = resampled(rows, ["noise"], samples=evidence.samples, sources=True)
+    return [
+        (words, scores.tested(sum(weight * scores.where(noise=noise) for noise, weight in own.items())))
+        for words, own in weighted.items()
+    ]
 
 
 @deferred
@@ -215,20 +242,17 @@ def extreme(evidence: Evidence, axis: str, claimed: str, others: Sequence[str], 
     place : {"hardest", "easiest"}
     """
     rows = evidence.unheard(axis)
-    parts = dict(iter(rows[rows["system"] == "D"].groupby("noise")))
-    rivals = [name for name in others if name in parts and name != claimed]
-    if claimed not in parts or not rivals:
-        raise Absent(GRID, f"row D in {claimed.replace('_', ' ')} and another noise on the {axis} axis")
+    rows = rows[(rows["system"] == "D") & rows["noise"].isin([claimed, *others])]
+    number = rows[rows["source"] != ""].groupby("noise")["source"].nunique()
+    several = [name for name in rows["noise"].unique() if number.get(name, 2) > 1]  # one that is made is never the same
+    rivals, named = [name for name in several if name != claimed], claimed.replace("_", " ")
+    if claimed not in several or not rivals:
+        raise Absent(GRID, f"row D in {named}, from two recordings or more, and in another noise")
     sign = 1 if place == "easiest" else -1
-    gaps = [
-        (
-            f"{name.replace('_', ' ')} is nearest to being {place}, UAR of {claimed.replace('_', ' ')}"
-            f" {'less' if sign > 0 else 'taken from'} that",
-            contrast([parts[claimed], parts[name]], [sign, -sign], samples=evidence.samples),
-        )
-        for name in rivals
-    ]
-    return weakest(evidence, gaps, GRID, "")
+    weighted = {
+        f"{named} − {name.replace('_', ' ')}, which is nearest": {claimed: sign, name: -sign} for name in rivals
+    }
+    return weakest(evidence, over_noises(evidence, rows, weighted), GRID)
 
 
 @deferred

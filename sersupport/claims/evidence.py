@@ -19,10 +19,10 @@ PRINT = "print"  # source of what is recomputed from printed numbers and definit
 ENCODER, GRID = "04_model/encoder", "06_robustness/predictions"
 CLEAN, LADDER = "05_training/predictions", "05_training/ladder"
 ABLATION = "07_ablation/ablation"
-DELETION, ENERGY, ADDITIVITY, SHAP = (f"08_xai/{name}" for name in ("explanations", "energy", "additivity", "shap"))
+DELETION, ENERGY, SHAP = "08_xai/explanations", "08_xai/energy", "08_xai/shap"
 RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coefficient"
 LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
-ARTEFACTS = (ENCODER, CLEAN, LADDER, GRID, ABLATION, DELETION, ENERGY, ADDITIVITY, SHAP, *LATER)
+ARTEFACTS = (ENCODER, CLEAN, LADDER, GRID, ABLATION, DELETION, ENERGY, SHAP, *LATER)
 KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
 

@@ -12,7 +12,10 @@ from sersupport.report.record import RECORD, read_record
 from sersupport.run.artefacts import Artefacts, is_there
 from sersupport.run.parameters import EMBEDDED
 
-_COLUMNS = ("id", "paper", "place", "claim", "test", "evidence", "low", "high", "basis", "verdict", "command")
+_COLUMNS = (
+    "id", "paper", "place", "weight", "family", "claim", "test", "evidence", "low", "high", "p", "p_holm", "basis",
+    "verdict", "command",
+)  # fmt: skip
 _LEDGER_FILE = Path("artefacts") / f"{LEDGER}.parquet"
 
 
@@ -90,11 +93,12 @@ def in_full(table: pd.DataFrame, id: str) -> str:
         raise UserError(f"no claim {id!r} in this ledger; {hint}")
     row = rows.iloc[0]
     interval = "" if pd.isna(row["low"]) else f" (interval {row['low']:.3f} to {row['high']:.3f})"
+    corrected = "" if pd.isna(row["p_holm"]) else f"; p {row['p_holm']:.3g} after Holm's correction"
     said = {
-        "claim": row["claim"],
+        "claim": f"{row['claim']} ({row['weight']})",
         "printed": f"arXiv {row['paper']}, {row['place']}",
         "test": row["test"],
-        "evidence": f"{row['evidence']}{interval}",
+        "evidence": f"{row['evidence']}{interval}{corrected}",
         "rests on": row["basis"],
         "verdict": row["verdict"],
         "command": row["command"],

@@ -14,7 +14,7 @@ from sersupport.corpora.conventions import title
 from sersupport.run.parameters import EMBEDDED
 
 TITLE = "Noise-robust, explainable speech emotion recognition"
-LEDGER_COLUMNS = ("paper", "place", "claim", "test", "evidence", "command")
+LEDGER_COLUMNS = ("paper", "place", "weight", "claim", "test", "evidence", "command")
 SYNTHETIC = (
     "All accuracies here concern synthetic speech: the embedded corpus is made by a speech synthesiser, "
     "nobody was recorded, and nothing on this page says how well the systems recognise human emotion."
@@ -43,14 +43,17 @@ def front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[str
     parameters = record["parameters"]
     contents = [f"{chapter['title']} <{chapter['name']}>" for chapter in chapters]
     contents += ["References <references>"] if has_references else []
+    first, results = _headline(run_folder)
     parts = [
         f"# {TITLE}",
+        *([_raw(f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>')] if _embedded(parameters) else []),
+        *first,
         "A notebook series, run from end to end, that rebuilds a published speech emotion recogniser (a pretrained "
         "transformer's features fused with a convolutional network over acoustic features), puts it under noise "
-        "and under four ways of splitting the data, opens it up, and says of every claim of four papers whether it "
-        "comes out.",
+        "and under several ways of splitting the data, opens it up, and says of the claims of four papers which come "
+        "out. One of the papers was read in full, three by their abstracts and digests.",
         _raw(_setting(run_folder, parameters)),
-        *_headline(run_folder),
+        *results,
         "## Chapters",
         "\n".join(f"- [{chapter['title']}]({chapter['name']}.ipynb): {chapter['question']}" for chapter in chapters),
         "## This run",
@@ -72,13 +75,16 @@ def _setting(run_folder: Path, parameters: dict[str, Any]) -> str:
     encoder = parameters["encoder"]
     if described.is_file():
         encoder = json.loads(described.read_text(encoding="utf-8"))["sentence"]
-    embedded = parameters["data_dir"] == EMBEDDED
-    speech = "synthetic, made by the report itself" if embedded else f"recorded: {_corpora(run_folder, parameters)}"
+    recorded = "" if _embedded(parameters) else f"recorded: {_corpora(run_folder, parameters)}"
+    speech = recorded or "synthetic, made by the report itself"
     trained = "frozen" if parameters["encoder_frozen"] else "fine-tuned"
     rows = {"Encoder": f"{encoder} ({trained})", "Speech": speech, "Profile": parameters["profile"]}
-    note = f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>' if embedded else ""
     items = "".join(f"<dt>{name}</dt><dd>{html.escape(str(value))}</dd>" for name, value in rows.items())
-    return f'{note}<dl class="ser-setting">{items}</dl>'
+    return f'<dl class="ser-setting">{items}</dl>'
+
+
+def _embedded(parameters: dict[str, Any]) -> bool:
+    return parameters["data_dir"] == EMBEDDED
 
 
 def _corpora(run_folder: Path, parameters: dict[str, Any]) -> str:
@@ -91,11 +97,14 @@ def _corpora(run_folder: Path, parameters: dict[str, Any]) -> str:
     return titles[True] + (f" (asked for and not found: {titles[False]})" if False in titles else "")
 
 
-def _headline(run_folder: Path) -> list[str]:
-    """What the last chapter that has a say chose for the front page: sentences, figures, the ledger of claims."""
+def _headline(run_folder: Path) -> tuple[list[str], list[str]]:
+    """What the last chapter that has a say chose for the front page: sentences, figures, the ledger of claims.
+
+    The first sentence and the first figure come apart from the rest, for the top of the page.
+    """
     chosen = sorted((run_folder / "artefacts").glob("*/headline.json"))
     if not chosen:
-        return []
+        return [], []
     path = chosen[-1]
     headline = json.loads(path.read_text(encoding="utf-8"))
     figures = []
@@ -105,7 +114,9 @@ def _headline(run_folder: Path) -> list[str]:
             raise UserError(f"{path.name} names the figure {name!r}, which is not in {figure.parent}")
         figures.append(_raw(figure.read_text(encoding="utf-8")))
     ledger = [_raw(_ledger(run_folder / "artefacts" / f"{headline['ledger']}.parquet"))] if "ledger" in headline else []
-    return ["## Results", "\n".join(f"- {sentence}" for sentence in headline["sentences"]), *figures, *ledger]
+    sentences = headline["sentences"]
+    others = ["\n".join(f"- {sentence}" for sentence in sentences[1:])] if sentences[1:] else []
+    return [*sentences[:1], *figures[:1]], ["## Results", *others, *figures[1:], *ledger]
 
 
 def _ledger(path: Path) -> str:

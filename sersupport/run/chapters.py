@@ -72,9 +72,9 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         writes=("explanations", "occlusions", "shap", "energy", "additivity"), sources=_ALL,
     ),
     "10_claims": Chapter(
-        reads=_UTTERANCES + _of("04_model", "parameters") + _of("05_training", "predictions", "ladder")
-        + _of("06_robustness", "predictions") + _of("07_ablation", "table6", "speed", "ablation")
-        + _of("08_xai", "explanations", "energy", "additivity", "shap"),
+        reads=_UTTERANCES + _of("04_model", "encoder") + _of("05_training", "predictions", "ladder")
+        + _of("06_robustness", "predictions") + _of("07_ablation", "ablation")
+        + _of("08_xai", "explanations", "energy", "shap"),
         writes=("ledger", "headline"),
     ),
     "11_encoders": Chapter(reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders"), sources=_ALL),

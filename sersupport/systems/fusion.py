@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
-from transformers import PretrainedConfig, Wav2Vec2Config
 
 from sersupport.core.errors import UserError
 from sersupport.inputs.encoders import encoder as encoders
@@ -331,67 +329,3 @@ class FusionModel(System):
 
 
 register(FusionConfig, FusionModel)
-
-
-def count_parameters(row: str, spectral_length: int = 2376, encoder: PretrainedConfig | None = None) -> int:
-    """Parameters of a row at full width, its encoder included, without allocating them.
-
-    Parameters
-    ----------
-    row : {"A", "B", "C", "D"}
-    spectral_length : int
-        Length L.
-    encoder : PretrainedConfig, optional
-        Wav2Vec 2.0 base by default.
-    """
-    return sum(parameter.numel() for parameter in _published(row, spectral_length, encoder).parameters())
-
-
-def _published(row: str, spectral_length: int, encoder: PretrainedConfig | None = None) -> FusionModel:
-    """A row at full width with its encoder, without memory for its weights."""
-    own = encoder or Wav2Vec2Config()
-    with torch.device("meta"):
-        settings = {"spectral_length": spectral_length, "frame_dim": own.hidden_size}
-        return FusionModel(row_config(row, **settings, encoder=own.to_dict() if ROWS[row]["temporal"] else None))
-
-
-def count_operations(row: str, spectral_length: int = 2376, samples: int = 40_000) -> int:
-    """Multiplications and additions that a row at full width takes for a clip, without carrying them out.
-
-    Parameters
-    ----------
-    row : {"A", "B", "C", "D"}
-    spectral_length : int
-        Length L.
-    samples : int
-        Of the clip at the encoder's rate of 16 kHz.
-    """
-    model, counter = _published(row, spectral_length).eval(), FlopCounterMode(display=False)
-    given = {"waves": torch.zeros(1, samples, device="meta"), "spectral": torch.zeros(1, spectral_length, device="meta")}
-    with torch.no_grad(), counter:
-        model(**given, waves_length=torch.tensor([samples], device="meta"))
-    return counter.get_total_flops()
-
-
-def lengths_that_give(row: str, millions: float, tolerance_m: float = 0.05, longest: int = 6000) -> range | None:
-    """Spectral lengths L at which a row has a printed number of parameters, or None.
-
-    Parameters
-    ----------
-    row : {"A", "C", "D"}
-        A row with a spectral branch.
-    millions, tolerance_m : float
-        The printed figure and half its last digit.
-    longest : int
-        Search limit.
-    """
-    shortest = next(length for length in range(1, longest) if min(frames_after_blocks(length)) >= 1)
-    base = count_parameters(row, shortest)
-    per_position = FILTERS[-1] * 512
-    first = frames_after_blocks(shortest)[-1]
-    fits = [
-        length
-        for length in range(shortest, longest)
-        if abs(base + per_position * (frames_after_blocks(length)[-1] - first) - millions * 1e6) <= tolerance_m * 1e6
-    ]
-    return range(fits[0], fits[-1] + 1) if fits else None

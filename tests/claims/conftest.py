@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -28,6 +30,7 @@ def predictions():
                 rows.append(pd.DataFrame({**who, "true": true, "predicted": predicted}))
         frame = pd.concat(rows, ignore_index=True)
         said = {"condition": "clean", "level_kind": "none", "noise": "", "noise_part": "test", "corpus": "ravdess"}
+        said |= {"source": "", "level": np.nan}
         return frame.assign(**{**said, **columns})
 
     return make
@@ -51,4 +54,9 @@ def evidence():
 @pytest.fixture(scope="session")
 def judge():
     """Runs a check as the ledger does."""
-    return lambda check, evidence: Claim("", "", "", "", "", check).judged(evidence)
+
+    def alone(check, evidence):
+        found = Claim("", "", "", "", "", "", "", check).found(evidence)
+        return replace(found, verdict=found.decided(found.p))
+
+    return alone

@@ -38,7 +38,7 @@ def test_the_ledger_looks_at_declared_artefacts_only_and_at_all_of_them(evidence
 
 def test_a_finding_must_say_what_it_rests_on():
     with pytest.raises(TypeError, match="source"):
-        Finding("words", REPRODUCED)
+        Finding("words", verdict=REPRODUCED)
 
 
 def test_a_folder_of_tables_is_evidence_enough(predictions, evidence, tmp_path):

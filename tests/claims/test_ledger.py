@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from sersupport.claims import facts, verdicts
+from sersupport.claims.evidence import CLEAN
 from sersupport.claims.ledger import check, ledger, summary
 from sersupport.claims.verdicts import CONTRADICTED, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED
 from sersupport.core.errors import UserError
@@ -25,16 +26,17 @@ def bare(evidence) -> pd.DataFrame:
 
 
 def test_it_holds_every_claim_once_with_words_of_its_own(bare):
-    assert len(bare) >= 60 and bare.index.is_unique and set(bare["paper"]) == PAPERS
+    assert 50 <= len(bare) <= 65 and bare.index.is_unique and set(bare["paper"]) == PAPERS
     for column in ("place", "claim", "test", "evidence", "command"):
         assert bare[column].str.len().min() > 0
+    assert set(bare["weight"]) == {"central", "minor"} and not bare["claim"].duplicated(keep=False).sum() > 2
     assert set(bare["verdict"]) == {REPRODUCED, CONTRADICTED, NOT_TESTABLE, NOT_REPRODUCED}
     assert summary(bare.reset_index())["claims"].sum() == len(bare)
 
 
 def test_without_artefacts_what_needs_them_is_untestable_and_nothing_else(bare):
     """A claim that waits for an artefact names it, and does not rest on print; its command makes that artefact."""
-    untestable = bare["verdict"] == NOT_TESTABLE
+    untestable = (bare["verdict"] == NOT_TESTABLE) & (bare.index != "noisy-97")  # of which print lacks what it needs
     assert (untestable == (bare["basis"] == "this run")).all() and untestable.any() and not untestable.all()
     for id, row in bare[untestable].iterrows():
         profile, artefact = re.fullmatch(r"sersupport report --profile (\S+)  # (\S+)", row["command"]).groups()
@@ -48,7 +50,10 @@ def test_no_verdict_is_typed():
     folder = Path(verdicts.__file__).parent
     papers = ("fusion_method", "fusion_results", "cnn_attention", "humpcat", "trnet")
     for source in (folder / f"{name}.py" for name in papers):
-        assert not re.search(r"\b(REPRODUCED|NOT_REPRODUCED|CONTRADICTED|NOT_TESTABLE)\b", source.read_text("utf-8"))
+        assert not re.search(
+            r"\b(REPRODUCED|NOT_REPRODUCED|UNDECIDED|CONTRADICTED|SETTING_DIFFERS|NOT_TESTABLE)\b",
+            source.read_text("utf-8"),
+        )
 
 
 def test_every_written_claim_has_its_check_and_stands_in_the_ledger(bare):
@@ -58,59 +63,55 @@ def test_every_written_claim_has_its_check_and_stands_in_the_ledger(bare):
 
 
 def test_one_claim_is_a_row_of_the_ledger(bare, evidence):
-    row = pd.DataFrame([check("pink-slope", evidence())]).set_index("id")
-    pd.testing.assert_frame_equal(row, bare.loc[["pink-slope"]])
-    with pytest.raises(UserError, match="near it: pink-slope"):
-        check("pink-slop", evidence())
+    row = pd.DataFrame([check("noise-colours", evidence())]).set_index("id")
+    pd.testing.assert_frame_equal(row, bare.loc[["noise-colours"]])
+    with pytest.raises(UserError, match="near it: noise-colours"):
+        check("noise-colour", evidence())
 
 
 def test_arithmetic_against_an_independent_recomputation(bare):
+    """What is contradicted follows from print alone; nothing here rests on a number that is not printed."""
     six = facts.table("2512.18298-table6-ablation").set_index("row")
     five = facts.table("2512.18298-table5-robustness")
     assert five["accuracy_pct"].mean() == pytest.approx(93.48, abs=0.005)
-    assert bare.loc["noisy-97", "verdict"] == CONTRADICTED and "93.48" in bare.loc["noisy-97", "evidence"]
-    assert pytest.approx(12.35) == 97.28 - 84.93 and bare.loc["gain-12", "verdict"] == REPRODUCED
     fall_of_b = six.loc["B", "clean_accuracy_pct"] - six.loc["B", "noisy_accuracy_pct"]
-    assert fall_of_b == pytest.approx(4.32) and bare.loc["transformer-falls-12", "verdict"] == CONTRADICTED
-    assert pytest.approx(20.1) == 114.6 - 94.5 and bare.loc["parameters-cnn", "verdict"] == CONTRADICTED
+    assert fall_of_b == pytest.approx(4.32) and "= 4.32 points" in bare.loc["transformer-falls-12", "evidence"]
+    assert pytest.approx(20.1) == 114.6 - 94.5 and pytest.approx(9.80) == 94.73 - 84.93
     bad = five["f1"] > (five["precision"] + five["recall"]) / 2 + 1e-4
     assert f"{bad.sum()} of 18" in bare.loc["f1-table5", "evidence"]
-    contradicted = (
-        "f1-table5",
-        "drop-column",
-        "k-40",
-        "leap",
-        "most-robust",
-        "attention-range-high",
-        "streams-weighted",
-        "tess-binary",
-    )
-    for name in contradicted:
-        assert bare.loc[name, "verdict"] == CONTRADICTED, name
-    for name in ("total-samples", "class-columns", "attention-range", "throughput", "pink-slope", "parameters-C"):
-        assert bare.loc[name, "verdict"] == REPRODUCED, name
+    assert set(bare.index[bare["verdict"] == CONTRADICTED]) == {
+        "tess-binary", "savee-sentences", "pitch-duration", "parameters-cnn", "streams-weighted", "f1-table4",
+        "f1-table5", "extreme-f1", "transformer-falls-12", "leap",
+    }  # fmt: skip
+    held = {"corpora-add-up", "gains-add-up", "noise-colours", "throughput", "humpcat-average", "trnet-unmatched"}
+    assert set(bare.index[bare["verdict"] == REPRODUCED]) == held
+    assert set(bare.index[bare["verdict"] == NOT_REPRODUCED]) == {"state-of-the-art"}
 
 
 @pytest.mark.parametrize(
     ("id", "words"),
     [
-        ("class-columns", ["CREMA-D 7,442", "together 12,162", "Table II prints the same"]),
-        ("class-rows", ["surprise 652", "together 12,162", "its column of totals prints the same"]),
-        ("parameters-A", ["printed 11.9 M", "section III-E at K = 20 gives 20."]),
-        ("parameters-cnn", ["printed 11.9 M", "rows C and B", "20.10 M"]),
-        ("parameters-pooling", ["printed 0.7 M", "equation 20", "0.59 M"]),
-        (
-            "noisy-97",
-            ["printed 97.28 %", "18 cells", "93.48 %", "1 of them equals the figure: railway engine at λ 0.25"],
-        ),
+        ("corpora-add-up", ["12,162 samples of 121 speakers", "0 of 4 corpora", "0 of 7 classes"]),
+        ("parameters-cnn", ["20.1 M more than row B", "16,016 units", "12.3 M"]),
+        ("noisy-97", ["not defined in print", "18 cells", "93.48 %", "equals it: railway engine at λ 0.25"]),
         ("f1-table5", ["9 of 18", "white at λ 0.75", "fish market at λ 0.75"]),
-        ("drop-column", ["B 12.35", "B 4.32", "both columns are the gaps to row D"]),
-        ("most-robust", ["C 0.84", "D 1.63", "row C falls least"]),
+        ("gains-add-up", ["5.12 points", "12.35 points", "6.25 %"]),
+        ("throughput", ["row B 35.2 GFLOP", "row D 37.0 GFLOP", "5.0 % fewer"]),
+        ("leap", ["B to C +9.80", "C to D +2.55"]),
     ],
 )
 def test_what_chapters_say_of_printed_numbers_stands_in_the_evidence(bare, id, words):
     for word in words:
         assert word in bare.loc[id, "evidence"]
+
+
+def test_one_claim_has_the_verdict_that_it_has_among_its_family(predictions, evidence):
+    """Alone, its p would not be corrected."""
+    rows = {CLEAN: predictions({"A": 0.6, "B": 0.62, "C": 0.65, "D": 0.7}, 12, seed=2)}
+    table = ledger(evidence(rows)).set_index("id")
+    for id in ("fusion-beats-A-clean", "attention-helps-clean"):
+        one = check(id, evidence(rows))
+        assert one["p_holm"] == table.loc[id, "p_holm"] > one["p"] and one["verdict"] == table.loc[id, "verdict"]
 
 
 @pytest.mark.parametrize(("module", "heavy"), [("ledger", "torch transformers"), ("verdicts", "torch numpy pandas")])

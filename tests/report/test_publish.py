@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from pyarrow import parquet
 
-from sersupport.claims.evidence import SPEED, Evidence
+from sersupport.claims.evidence import ABLATION, Evidence
 from sersupport.claims.ledger import ledger
 from sersupport.core.errors import UserError
 from sersupport.core.keys import file_digest
@@ -21,7 +21,13 @@ from sersupport.report.record import folder_digest, read_record, write_record
 from sersupport.run.artefacts import Artefacts
 from sersupport.run.parameters import Parameters
 
-SPEEDS = pd.DataFrame({"system": list("ABCD"), "clips_per_s": [90.0, 40.0, 30.0, 29.0], "path": "/srv/speech/a.wav"})
+_CELLS = [
+    (system, f"s{n}", kind) for system in ("baseline", "no noisy rows") for n in range(8) for kind in ("sad", "fear")
+]
+PREDICTIONS = pd.DataFrame(_CELLS, columns=["system", "speaker", "true"]).assign(
+    predicted=lambda rows: rows["true"].where((rows["system"] == "baseline") | (rows.index % 3 > 0), "happy"),
+    utterance=lambda rows: rows["speaker"] + rows["true"], condition="clean", path="/srv/speech/a.wav",
+)  # fmt: skip
 
 
 def made(folder: Path, **parameters) -> Path:
@@ -31,7 +37,7 @@ def made(folder: Path, **parameters) -> Path:
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / "html" / "index.html").write_text("the front page")
     artefacts = Artefacts(folder / "artefacts", {"data_dir": values["data_dir"], "seed": 0})
-    artefacts.save(SPEED, SPEEDS)
+    artefacts.save(ABLATION, PREDICTIONS)
     artefacts.save("07_ablation/scratch", {"not": "published"})
     evidence = Evidence(artefacts.load, "small", False, 100)
     artefacts.save("10_claims/ledger", ledger(evidence))
@@ -61,15 +67,15 @@ def test_a_published_report_holds_its_pages_and_what_its_ledger_rests_on(run, tm
     target = publish(str(run), root=tmp_path)
     assert target == tmp_path / "reports/published/small"
     kept = {path.relative_to(target).as_posix() for path in target.rglob("*") if path.is_file()}
-    tables = {f"artefacts/{SPEED}", "artefacts/10_claims/ledger"}
+    tables = {f"artefacts/{ABLATION}", "artefacts/10_claims/ledger"}
     both = {f"{name}{suffix}" for name in tables for suffix in (".parquet", ".made.json")}
     headline = {f"artefacts/10_claims/headline{suffix}" for suffix in (".json", ".made.json")}
     assert kept == {"html/index.html", "run.json", *both, *headline}
-    packed = parquet.ParquetFile(target / f"artefacts/{SPEED}.parquet")
+    packed = parquet.ParquetFile(target / f"artefacts/{ABLATION}.parquet")
     assert packed.metadata.row_group(0).column(1).compression == "ZSTD"
     assert not [path for path in target.rglob("*.json") if "/srv" in path.read_text()]
-    published = Artefacts(target / "artefacts").load(SPEED)
-    pd.testing.assert_frame_equal(published, SPEEDS.assign(path="a.wav"))
+    published = Artefacts(target / "artefacts").load(ABLATION)
+    pd.testing.assert_frame_equal(published, PREDICTIONS.assign(path="a.wav"))
     assert read_record(target)["published"] == "small"
 
 
@@ -122,7 +128,7 @@ def test_a_record_that_is_damaged_within_is_one_line(run, tmp_path, harm):
 
 def test_a_ledger_of_other_parameters_or_without_verdicts_is_not_shown(run):
     artefacts = Artefacts(run / "artefacts", {"seed": 99})
-    artefacts.save(SPEED, SPEEDS)
+    artefacts.save(ABLATION, PREDICTIONS)
     with pytest.raises(UserError, match="seed = 99, the run has seed = 0"):
         claims_table.ledger_of(run, recompute=True)
     artefacts = Artefacts(run / "artefacts")
@@ -146,7 +152,7 @@ def test_a_name_stays_in_its_folder(run, tmp_path, name):
     [
         (lambda run: (run / "notebooks/07_ablation.ipynb").write_text("a better result"), "07_ablation"),
         (lambda run: (run / "notebooks/07_ablation.ipynb").unlink(), "07_ablation"),
-        (lambda run: (run / f"artefacts/{SPEED}.made.json").write_text("{}"), "07_ablation"),
+        (lambda run: (run / f"artefacts/{ABLATION}.made.json").write_text("{}"), "07_ablation"),
         (lambda run: (run / "html/index.html").write_text("UAR 1.00"), "pages"),
         (lambda run: (run / "html/index.html").unlink(), "pages"),
         (lambda run: forget(run, "10_claims"), "not complete, 10_claims"),
@@ -168,7 +174,7 @@ def forget(run, name):
 
 def test_a_report_that_is_too_large_is_refused(run, tmp_path):
     rng = np.random.default_rng(0)
-    Artefacts(run / "artefacts").save(SPEED, pd.DataFrame({"clips_per_s": rng.random(1_500_000)}))
+    Artefacts(run / "artefacts").save(ABLATION, pd.DataFrame({"clips_per_s": rng.random(1_500_000)}))
     record = read_record(run)
     record["notebooks"]["07_ablation"]["artefacts"] = folder_digest(run / "artefacts" / "07_ablation")
     write_record(run, record)
@@ -188,13 +194,13 @@ def test_anyone_can_compute_the_ledger_of_a_published_report_again(run, tmp_path
     kept, again = (claims_table.ledger_of(target, recompute) for recompute in (False, True))
     pd.testing.assert_frame_equal(kept, again, check_dtype=False)
     assert (kept["basis"] == "this run").any()
-    Artefacts(target / "artefacts").save(SPEED, SPEEDS.assign(clips_per_s=[29.0, 30.0, 40.0, 90.0]))
+    Artefacts(target / "artefacts").save(ABLATION, PREDICTIONS.assign(predicted="sad"))
     assert (claims_table.ledger_of(target, True)["evidence"] != kept["evidence"]).any()
 
 
 def test_a_ledger_is_not_recomputed_from_nothing(run):
     """Every measured claim came out as not testable, and the status was 0."""
-    for path in run.rglob(f"{SPEED}.*"):
+    for path in run.rglob(f"{ABLATION}.*"):
         path.unlink()
     assert len(claims_table.ledger_of(run))
     with pytest.raises(UserError, match="no tables to recompute the claims from"):

@@ -105,7 +105,7 @@ def test_licensed_speech_is_never_played(here, shown):
 def test_a_printed_claim_is_shown_with_its_verdict(here, shown):
     here.claim("noisy-97")
     (text,) = shown
-    for part in ("Claim", "Test", "Evidence", "Verdict", "contradicted", 'id="claim-noisy-97"'):
+    for part in ("Claim", "Test", "Evidence", "Verdict", "not testable", 'id="claim-noisy-97"'):
         assert part in text, part
     assert "measured" not in text
     with pytest.raises(UserError, match="noisy-97"):
@@ -115,9 +115,10 @@ def test_a_printed_claim_is_shown_with_its_verdict(here, shown):
 def test_evidence_is_what_the_chapter_reads(tmp_path, monkeypatch):
     """What is not there makes a claim not testable; what the notebook does not declare, or cannot read, is an error."""
     monkeypatch.chdir(tmp_path)
-    from sersupport.claims.evidence import ABLATION, GRID, SPEED, Absent
+    from sersupport.claims.evidence import ABLATION, CLEAN, GRID, Absent
 
     chapters = {
+        "05_training": Chapter(writes=("predictions",)),
         "06_robustness": Chapter(writes=("predictions",)),
         "07_ablation": Chapter(reads=(GRID,), writes=("speed",)),
     }
@@ -128,7 +129,7 @@ def test_evidence_is_what_the_chapter_reads(tmp_path, monkeypatch):
     with pytest.raises(Absent):
         run.evidence().artefact(ABLATION)  # written by none
     with pytest.raises(UserError, match="add it to what it reads"):
-        run.evidence().artefact(SPEED)
+        run.evidence().artefact(CLEAN)
     Run("06_robustness", parameters, chapters).save("predictions", pd.DataFrame({"a": [1]}))
     assert run.evidence().artefact(GRID)["a"].tolist() == [1]
     path = run.path(f"{GRID}.parquet")
