@@ -53,7 +53,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
     ),
     "05_training": Chapter(
         reads=_of("01_data", "utterances", "protocols") + _FOLDS, sources=_ALL,
-        writes=("history", "predictions", "table4", "ladder", "jobs"),
+        writes=("history", "settings", "predictions", "table4", "ladder", "jobs"),
     ),
     "06_robustness": Chapter(
         reads=_of("01_data", "utterances", "split")

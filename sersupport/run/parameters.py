@@ -131,6 +131,7 @@ class Parameters(BaseModel):
     learning_rate: Positive = 1e-3
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1
+    settings: Annotated[int, Field(ge=1, le=9)] = 2  # tried of each system, on validation speakers
     corpus_epochs: Annotated[int, Field(ge=0)] = 5
     # studies: the ladder of protocols and the ablations
     study_row: Row = "D"

@@ -122,11 +122,11 @@ class Setup:
         name : str
             "A" to "D" or :data:`PROBE`.
         **changes
-            Arguments of the row's configuration.
+            Arguments of its configuration.
         """
         frames = Frames(self.encoder, self.encoder_name, self.precision)
         if name == PROBE:
-            return ProbeConfig(frame_dim=self.encoder.frame_dim), {"frames": frames}
+            return ProbeConfig(frame_dim=self.encoder.frame_dim, **changes), {"frames": frames}
         sizes = {
             "spectral_length": self.descriptors.length(self.clip_samples),
             "frame_dim": self.encoder.frame_dim,

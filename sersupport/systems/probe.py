@@ -18,7 +18,7 @@ from sersupport.systems.layers import StatisticsPooling, valid_mask
 if TYPE_CHECKING:
     from sersupport.inputs.store import Materials
 
-PENALTY = 0.01  # scikit-learn's C, on standardised dimensions
+PENALTY = 0.01  # scikit-learn's C, by default
 NEVER = -1e9  # logit of a class that was not in training: its probability is 0, and no difference of logits is NaN
 
 
@@ -29,11 +29,14 @@ class ProbeConfig(SystemConfig):
     ----------
     frame_dim : int
         Dimension D of a frame.
+    penalty : float
+        Inverse strength C of the penalty on weights, of standardised dimensions.
     """
 
     model_type = "ser-probe"
 
     frame_dim: int = 768
+    penalty: float = PENALTY
 
 
 class Probe(System):
@@ -82,7 +85,7 @@ class Probe(System):
         """
         if len(np.unique(train.labels)) < 2:
             raise UserError("a probe needs training rows of two classes or more: choose more utterances")
-        classifier = LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=2000)
+        classifier = LogisticRegression(C=self.config.penalty, class_weight="balanced", max_iter=2000)
         scaler, _ = make_pipeline(StandardScaler(), classifier).fit(pooled(train), train.labels)
         weights, biases = classifier.coef_, classifier.intercept_
         if len(classifier.classes_) == 2:  # of two classes scikit-learn keeps the difference only

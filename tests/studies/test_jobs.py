@@ -16,7 +16,7 @@ from sersupport.core.errors import UserError
 from sersupport.evaluation import tables
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.inputs.encoders import encoder as encoders
-from sersupport.studies import explanations, jobs, robustness, rows
+from sersupport.studies import explanations, jobs, one_corpus, robustness
 from sersupport.studies.jobs import Job
 from sersupport.systems.base import System, SystemConfig, register
 from sersupport.systems.fit import Budget
@@ -126,7 +126,7 @@ def test_nothing_to_train_is_one_line(small):
 def test_a_corpus_with_a_single_training_row_is_left_out(small, setup):
     """Its batch size was once looked for without end."""
     few = small.recipes | {"train": small.recipes["train"].head(1)}
-    assert rows.one_corpus(setup, {0: few}) == []
+    assert one_corpus.one_corpus(setup, {0: few}) == []
 
 
 def test_mistakes_are_explained_where_nothing_is_right():
@@ -201,7 +201,7 @@ def test_a_kept_system_stands_without_the_folder_of_jobs(small, tmp_path):
 
 def test_a_system_over_an_encoder_refuses_the_frames_of_another(small, setup, encoder):
     setup = replace(setup, descriptors=Descriptors(), clip_samples=55_125, epochs=1)
-    (job,) = rows.together(setup, ["B"], {0: small.recipes})
+    (job,) = setup.jobs("B", small.recipes, setup.budget(len(small.recipes["train"])), "speaker-disjoint", 0)
     trained = small.bench.fit(job)
     small.bench.model(trained)
     other = encoders.load(encoders.TINY, [-1], seed=1)

@@ -1,30 +1,11 @@
-"""The rows of Table VI (arXiv 2512.18298) and the linear probe, on all corpora together and on each alone."""
+"""Row D of Table VI (arXiv 2512.18298) on each corpus alone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from sersupport.studies.jobs import Job
 from sersupport.studies.setup import Parts, Setup
 
 ONE_CORPUS = "D, one corpus"  # the full fusion, trained and tested on one corpus alone, clean
-
-
-def together(setup: Setup, systems: Sequence[str], folds: Mapping[int, Parts]) -> list[Job]:
-    """A job for each fold, system and seed, speakers apart.
-
-    Parameters
-    ----------
-    setup : Setup
-    systems : sequence of str
-        As for :meth:`Setup.jobs`.
-    folds : mapping
-        Recipes by fold and part.
-    """
-    return [
-        job
-        for fold, parts in folds.items()
-        for name in systems
-        for job in setup.jobs(name, parts, setup.budget(len(parts["train"])), "speaker-disjoint", fold)
-    ]
 
 
 def one_corpus(setup: Setup, folds: Mapping[int, Parts]) -> list[Job]:
