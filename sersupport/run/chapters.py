@@ -77,7 +77,9 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         + _of("08_xai", "explanations", "energy", "shap"),
         writes=("ledger", "headline"),
     ),
-    "11_encoders": Chapter(reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders"), sources=_ALL),
+    "11_encoders": Chapter(
+        reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders", "finetuned"), sources=_ALL,
+    ),
 })  # fmt: skip
 NOTEBOOKS = tuple(CHAPTERS)
 

@@ -176,6 +176,15 @@ def bench(run: Run, source: Renderer) -> Bench:
     return Bench(Store(source, run.cache), run.jobs_folder, _encoders(run))
 
 
+def bench_with_all_classes(run: Run) -> Bench | None:
+    """As :func:`bench`, with the emotions as the corpora name them; None where the run has all of them itself."""
+    own = run.load("01_data/utterances")
+    named = read_all(data_folder(run), run.p.corpora, {})[0]
+    if set(named["emotion"]) == set(own["emotion"]):
+        return None
+    return bench(run, Renderer(named[named["id"].isin(own["id"])], noise_bank(run), window(run)))
+
+
 def setup(run: Run) -> Setup:
     """How the rows of this run are built and trained."""
     return Setup(

@@ -133,11 +133,13 @@ class Parameters(BaseModel):
     warmup_fraction: Fraction = 0.1
     settings: Annotated[int, Field(ge=1, le=9)] = 2  # tried of each system, on validation speakers
     corpus_epochs: Annotated[int, Field(ge=0)] = 5
+    full_width_folds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(_rising)] = []  # at published width
     # studies: the ladder of protocols and the ablations
     study_row: Row = "D"
     ablations: Ablations = ["mean pooling", "statistics pooling", "no noisy rows", "clean rows only"]
     # encoders: which are compared, with their layers, and how one teaches another
     encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
+    finetuned: dict[str, Folds] = {"tiny-wav2vec2": [0]}  # of these encoders, trained along with rows B and D: folds
     encoder_rows: Annotated[list[Literal["B", "C", "D"]], AfterValidator(_rising)] = ["B"]
     teacher: Name = "w2v2-mini"
     teacher_layers: Layers = [-1]

@@ -43,6 +43,19 @@ def ablation(setup: Setup, row: str, folds: Mapping[int, Parts], changes: Sequen
     return jobs
 
 
+def at_published_width(setup: Setup, row: str, folds: Mapping[int, Parts]) -> list[Job]:
+    """The row with as many filters as published and with this run's, first seed, as many steps of the same rows."""
+    widths = {BASELINE: setup.width, "published width": 1.0}
+    return [
+        job
+        for fold, parts in folds.items()
+        for name, width in widths.items()
+        for job in replace(setup, width=width, seeds=setup.seeds[:1]).jobs(
+            row, parts, setup.budget(len(parts["train"])), "speaker-disjoint", fold, name
+        )
+    ]
+
+
 def _changed(
     setup: Setup, name: str, recipes: dict[str, pd.DataFrame]
 ) -> tuple[Setup, dict[str, pd.DataFrame], dict[str, object]]:

@@ -1,6 +1,7 @@
 """What encoders tell: linear probes and rows on each, and students taught by one of them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -45,6 +46,29 @@ def compared(
             for system in (PROBE, *rows):
                 trained = plain if system == PROBE else parts
                 jobs += own.jobs(system, trained, budget, "speaker-disjoint", fold, labels=labels)
+    return jobs
+
+
+def finetuned(
+    setup: Setup, encoders: Mapping[str, Encoder], rows: Sequence[str], folds: Mapping[str, Mapping[int, Parts]]
+) -> list[Job]:
+    """Rows of Table VI with each encoder trained along, on the augmented rows, as :func:`compared` has them frozen.
+
+    Parameters
+    ----------
+    setup, encoders, rows
+        As for :func:`compared`.
+    folds : mapping
+        By encoder: recipes by fold and part.
+    """
+    jobs = []
+    for name, encoder in encoders.items():
+        own = replace(setup.with_encoder(encoder, name), frozen=False)
+        for fold, recipes in folds[name].items():
+            parts = dict(recipes, test=recipes["test"][environmental(recipes["test"])])
+            budget = own.budget(len(parts["train"]))
+            for row in rows:
+                jobs += own.jobs(row, parts, budget, "speaker-disjoint", fold, labels={"encoder": name})
     return jobs
 
 
