@@ -215,6 +215,13 @@ def speech_active(
     return active
 
 
+def speech_cut_off_s(y: np.ndarray, rate_hz: float, start_s: float, length_s: float) -> float:
+    """Seconds of active speech (:func:`speech_active`) that :func:`clip_window`'s window leaves out of a recording."""
+    active, start = speech_active(y, rate_hz), clip_start(len(y), rate_hz, start_s, length_s)
+    inside = active[start : start + round(length_s * rate_hz)]
+    return float(active.sum() - inside.sum()) / rate_hz
+
+
 def _described(y: np.ndarray, rate_hz: int, channels: int) -> Probe:
     sha256 = hashlib.sha256(np.ascontiguousarray(y, dtype="<f4"))
     sha256.update(str(rate_hz).encode())  # played at another rate the same samples are another recording

@@ -21,6 +21,7 @@ from sersupport.sound.audio import (
     probe,
     resample,
     speech_active,
+    speech_cut_off_s,
 )
 
 
@@ -228,3 +229,13 @@ def test_a_flac_that_does_not_state_its_length_is_named(tmp_path):
     path.write_bytes(content)
     with pytest.raises(AudioError, match="does not state its length"):
         load_audio(path, 16_000)
+
+
+def test_speech_outside_the_window_is_counted():
+    """Two seconds of noise within silence, of which the window holds the last half second."""
+    rate = 8000
+    y = np.zeros(4 * rate, dtype=np.float32)
+    y[rate : 3 * rate] = np.random.default_rng(0).normal(0, 0.1, 2 * rate)
+    assert speech_cut_off_s(y, rate, 2.5, 1.0) == pytest.approx(1.5, abs=0.05)
+    assert speech_cut_off_s(y, rate, 0.5, 3.5) == pytest.approx(0.0, abs=0.05)
+    assert speech_cut_off_s(y, rate, 3.9, 3.5) == pytest.approx(0.0, abs=0.05)  # it starts earlier, to be filled
