@@ -40,7 +40,7 @@ class Absent(LookupError):
 
     def __init__(self, source: str, what: str = "") -> None:
         lacks = "no notebook writes yet" if source in LATER else "this run does not have"
-        super().__init__(f"needs {what and f'{what} in '}`{source}`, which {lacks}")
+        super().__init__(f"needs {what and f'{what} in '}{source}, which {lacks}")
         self.source = source
 
 

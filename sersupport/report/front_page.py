@@ -15,6 +15,7 @@ from sersupport.run.parameters import EMBEDDED
 
 TITLE = "Noise-robust, explainable speech emotion recognition"
 LEDGER_COLUMNS = ("paper", "place", "weight", "claim", "test", "evidence", "command")
+OTHERS = ("<!-- other reports -->", "<!-- end of other reports -->")  # filled in when the report is published
 SYNTHETIC = (
     "All accuracies here concern synthetic speech: the embedded corpus is made by a speech synthesiser, "
     "nobody was recorded, and nothing on this page says how well the systems recognise human emotion."
@@ -52,7 +53,7 @@ def front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[str
         "transformer's features fused with a convolutional network over acoustic features), puts it under noise "
         "and under several ways of splitting the data, opens it up, and says of the claims of four papers which come "
         "out. One of the papers was read in full, three by their abstracts and digests.",
-        _raw(_setting(run_folder, parameters)),
+        _raw(_setting(run_folder, parameters) + "".join(OTHERS)),
         *results,
         "## Chapters",
         "\n".join(f"- [{chapter['title']}]({chapter['name']}.ipynb): {chapter['question']}" for chapter in chapters),

@@ -13,7 +13,9 @@ from pyarrow import parquet
 
 from sersupport.claims.evidence import ARTEFACTS
 from sersupport.core.errors import UserError
+from sersupport.core.files import whole
 from sersupport.core.keys import file_digest
+from sersupport.report.front_page import OTHERS
 from sersupport.report.record import (
     RECORD,
     folder_digest,
@@ -76,7 +78,22 @@ def publish(run: str, name: str | None = None, root: Path | None = None) -> Path
         _check_size("the tables", built / "artefacts", TABLES_BYTES)
         _check_size("the report", built, REPORT_BYTES)
         replace_folder(built, target)
+    _link(target.parent)
     return target
+
+
+def _link(published: Path) -> None:
+    """Let the front page of every published report name the others."""
+    pages = {path.parent.parent.name: path for path in sorted(published.glob("*/html/index.html"))}
+    start, end = OTHERS
+    for name, page in pages.items():
+        links = [f'<a href="../../{other}/html/index.html">{other}</a>' for other in pages if other != name]
+        said = f"{start}<p>Other reports: {', '.join(links)}</p>{end}" if links else start + end
+        text = page.read_text(encoding="utf-8")
+        linked = re.sub(f"{start}.*?{end}", said, text, flags=re.DOTALL)
+        if linked != text:
+            with whole(page) as temporary:
+                temporary.write_text(linked, encoding="utf-8")
 
 
 def found(run: str, root: Path) -> Path:

@@ -19,7 +19,7 @@ def test_only_absence_is_absence(evidence):
 
     with pytest.raises(UserError, match="seed 1"):
         ledger(Evidence(broken, "test", False))
-    with pytest.raises(Absent, match=f"needs `{CLEAN}`"):
+    with pytest.raises(Absent, match=f"needs {CLEAN}"):
         evidence().artefact(CLEAN)
 
 

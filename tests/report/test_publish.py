@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from sersupport.claims.ledger import ledger
 from sersupport.core.errors import UserError
 from sersupport.core.keys import file_digest
 from sersupport.report import claims_table
+from sersupport.report.front_page import OTHERS
 from sersupport.report.publish import found, publish
 from sersupport.report.record import folder_digest, read_record, write_record
 from sersupport.run.artefacts import Artefacts
@@ -77,6 +79,21 @@ def test_a_published_report_holds_its_pages_and_what_its_ledger_rests_on(run, tm
     published = Artefacts(target / "artefacts").load(ABLATION)
     pd.testing.assert_frame_equal(published, PREDICTIONS.assign(path="a.wav"))
     assert read_record(target)["published"] == "small"
+
+
+def test_published_reports_name_each_other(tmp_path):
+    for name in ("small", "other"):
+        folder = made(tmp_path / "reports" / name, profile=name)
+        (folder / "html/index.html").write_text("<p>the front page</p>" + "".join(OTHERS))
+        record = read_record(folder)
+        write_record(folder, record | {"site": record["site"] | {"pages": folder_digest(folder / "html")}})
+        publish(name, root=tmp_path)
+    pages = {name: tmp_path / f"reports/published/{name}/html/index.html" for name in ("small", "other")}
+    for name, other in (("small", "other"), ("other", "small")):
+        (link,) = re.findall(r'href="([^"]+)"', pages[name].read_text())
+        assert (pages[name].parent / link).resolve() == pages[other].resolve()
+    publish("small", root=tmp_path)
+    assert pages["small"].read_text().count("Other reports") == 1
 
 
 def test_a_report_is_replaced_by_a_whole_one_and_by_nothing_else(run, tmp_path):
