@@ -220,8 +220,8 @@ def _learnt(
 
 _ENDS, _TRAINED = ("difference", "low", "high"), ("trained", "trained_low", "trained_high")
 _EXPLAINED = {
-    "causal-score-cam": _learnt(DELETION, "beyond_control", "Score-CAM", "fall beyond the control's"),
-    "causal-shap": _learnt(DELETION, "beyond_control", "SHAP", "fall beyond the control's"),
+    "causal-score-cam": _learnt(DELETION, "controls_beaten", "Score-CAM", "share of controls that cost less", 0.5),
+    "causal-shap": _learnt(DELETION, "controls_beaten", "SHAP", "share of controls that cost less", 0.5),
     "aligned-score-cam": _learnt(ENERGY, "correlation", "Score-CAM", "correlation with energy", TIGHT),
     "aligned-shap": _learnt(ENERGY, "correlation", "SHAP", "correlation with energy", TIGHT),
     "texture-first": _learnt(SHAP, "log2_ratio", "SHAP", "log2 of cepstral over energy features"),

@@ -8,24 +8,16 @@ import pandas as pd
 Classify = Callable[[np.ndarray], np.ndarray]
 
 
-def occlusion(
-    classify: Classify,
-    wave: np.ndarray,
-    target: int,
-    rate_hz: int,
-    window_s: float = 0.2,
-    hop_s: float = 0.1,
-    n_valid: int | None = None,
-) -> pd.DataFrame:
-    """Fall of the target's probability when a short window is muted, for windows along the clip.
+def occluded(
+    wave: np.ndarray, rate_hz: int, window_s: float = 0.2, hop_s: float = 0.1, n_valid: int | None = None
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """A clip as it is, and with a short window muted, for windows along it.
+
+    The fall of a class's probability from the first to each other is the clip's occlusion curve.
 
     Parameters
     ----------
-    classify : callable
-        From waveforms (B, N) to probabilities (B, C).
     wave : np.ndarray, shape (N,)
-    target : int
-        Class.
     rate_hz : int
     window_s, hop_s : float
         Length and step of the muted window, in seconds.
@@ -34,8 +26,10 @@ def occlusion(
 
     Returns
     -------
-    pandas.DataFrame
-        ``start_s``, ``end_s``, ``drop``: probability of the whole clip minus that of the muted one, in [-1, 1].
+    waves : np.ndarray, shape (1 + W, N)
+        The whole clip first.
+    windows : pandas.DataFrame
+        ``start_s`` and ``end_s`` of the W windows.
 
     References
     ----------
@@ -47,11 +41,8 @@ def occlusion(
     waves = np.repeat(wave[None], len(starts) + 1, axis=0)
     for row, start in enumerate(starts, start=1):
         waves[row, start : start + window] = 0.0
-    probability = classify(waves)[:, target]
     ends = np.minimum(starts + window, end)
-    return pd.DataFrame(
-        {"start_s": starts / rate_hz, "end_s": ends / rate_hz, "drop": probability[0] - probability[1:]}
-    )
+    return waves, pd.DataFrame({"start_s": starts / rate_hz, "end_s": ends / rate_hz})
 
 
 def muted(wave: np.ndarray, frames: np.ndarray, hop_length: int) -> np.ndarray:
@@ -111,8 +102,10 @@ def deletion(
     Returns
     -------
     dict
-        ``whole``, ``salient_muted``, ``control_muted`` (mean over the controls): probabilities in [0, 1]; the latter
-        two NaN for a flat map, which chooses no frames.
+        ``whole``, ``salient_muted``, ``control_muted`` (mean over the controls): probabilities in [0, 1];
+        ``controls_beaten``: share of the controls that leave a higher probability than muting the salient frames, one
+        that leaves the same counting half. It is 0.5 for a map that says nothing and, unlike a fall of probability,
+        does not depend on how sure a model is. All but ``whole`` are NaN for a flat map, which chooses no frames.
 
     References
     ----------
@@ -121,16 +114,19 @@ def deletion(
     frames = len(saliency) if n_valid is None else min(len(saliency), -(-n_valid // hop_length))
     heard = saliency[:frames]
     if np.ptp(heard) == 0:
-        return {"whole": float(classify(wave[None])[0, target]), "salient_muted": np.nan, "control_muted": np.nan}
+        none = dict.fromkeys(("salient_muted", "control_muted", "controls_beaten"), np.nan)
+        return {"whole": float(classify(wave[None])[0, target]), **none}
     chosen = top_frames(heard, share)
     shifts = rng.choice(np.arange(1, len(chosen)), size=min(controls, len(chosen) - 1), replace=False)
     masks = [chosen, *(np.roll(chosen, shift) for shift in shifts)]
     waves = np.stack([wave, *(muted(wave, mask, hop_length) for mask in masks)])
-    probability = classify(waves)[:, target]
+    whole, salient, *others = classify(waves)[:, target]
+    control = np.array(others)
     return {
-        "whole": float(probability[0]),
-        "salient_muted": float(probability[1]),
-        "control_muted": float(probability[2:].mean()),
+        "whole": float(whole),
+        "salient_muted": float(salient),
+        "control_muted": float(control.mean()),
+        "controls_beaten": float(np.mean((control > salient) + 0.5 * (control == salient))),
     }
 
 

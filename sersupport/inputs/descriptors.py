@@ -275,3 +275,23 @@ def layout(n_frames: int, n_mfcc: int) -> pd.DataFrame:
 def frame_times_s(p: Descriptors, n_frames: int) -> np.ndarray:
     """Time in s of the middle of each frame (T,), from the start of the clip."""
     return np.arange(n_frames) * (p.hop_length / p.rate_hz)
+
+
+def place_in_clip(frame: Any, n_frames: int) -> Any:
+    """Where a frame lies on the way from the clip's first frame (0) to its last (1).
+
+    Frames are centred, the first on the clip's start and the last less than a hop before its end.
+
+    Parameters
+    ----------
+    frame : int, or np.ndarray or pandas.Series of int
+        In [0, n_frames).
+    n_frames : int
+        T.
+
+    Examples
+    --------
+    >>> f"{place_in_clip(48, 108):.3f}"
+    '0.449'
+    """
+    return frame / max(n_frames - 1, 1)

@@ -69,7 +69,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
     "08_xai": Chapter(
         reads=_UTTERANCES + _FOLDS + _of("03_features", "layout")
         + _of("05_training", "jobs", "predictions"),
-        writes=("explanations", "occlusions", "shap", "energy", "additivity"), sources=_ALL,
+        writes=("explanations", "occlusions", "shap", "features", "energy", "additivity"), sources=_ALL,
     ),
     "10_claims": Chapter(
         reads=_UTTERANCES + _of("04_model", "encoder") + _of("05_training", "predictions", "ladder")

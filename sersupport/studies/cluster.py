@@ -67,6 +67,7 @@ def each(task: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
     Exception
         The first that a task raises; what has not begun is dropped.
     """
+    import dask
     from distributed import as_completed
     from distributed.protocol import pickle
 
@@ -75,8 +76,9 @@ def each(task: Callable[[Any, Item], Result], shared: Any, items: Iterable[Item]
         return []
     _give_back()
     own = client()
-    packed = own.submit(_given, pickle.dumps(shared), pure=False)  # not scattered: what a worker loses is given again
-    futures = [own.submit(_alone, packed, pickle.dumps((task, item)), pure=False) for item in items]
+    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1 TB"}):  # large for a reason:
+        packed = own.submit(_given, pickle.dumps(shared), pure=False)  # not scattered, what is lost is given again
+        futures = [own.submit(_alone, packed, pickle.dumps((task, item)), pure=False) for item in items]
     number = {future.key: position for position, future in enumerate(futures)}
     results: list[Any] = [None] * len(items)
     try:

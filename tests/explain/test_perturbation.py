@@ -20,14 +20,21 @@ def listens_between(start: int, end: int):
     return classify
 
 
+def occlusion(classify, wave, **how):
+    waves, windows = perturbation.occluded(wave, RATE_HZ, **how)
+    probability = classify(waves)[:, 0]
+    return windows.assign(drop=probability[0] - probability[1:])
+
+
 def test_occlusion_finds_the_only_stretch_that_matters():
     wave = np.ones(1000, dtype=np.float32)
-    curve = perturbation.occlusion(listens_between(400, 500), wave, 0, RATE_HZ, window_s=0.1, hop_s=0.05)
+    curve = occlusion(listens_between(400, 500), wave, window_s=0.1, hop_s=0.05)
     best = curve.loc[curve["drop"].idxmax()]
     assert (best["start_s"], best["end_s"], best["drop"]) == (0.4, 0.5, 1.0)
     assert (curve.loc[(curve["end_s"] <= 0.4) | (curve["start_s"] >= 0.5), "drop"] == 0).all()
-    whole = perturbation.occlusion(listens_between(0, 50), wave[:50], 0, RATE_HZ, window_s=0.1)
+    whole = occlusion(listens_between(0, 50), wave[:50], window_s=0.1)
     assert len(whole) == 1 and whole["end_s"].iloc[0] == 0.05  # a window longer than the clip
+    assert wave.all()  # the clip itself is left as it is
 
 
 def test_deletion_beats_its_control_only_where_the_map_is_right():
@@ -51,9 +58,26 @@ def test_padding_is_no_control():
     heard = listens_between(0, 500)
     found = perturbation.deletion(heard, wave, 0, saliency, hop, rng, controls=40, n_valid=500)
     assert found["salient_muted"] == pytest.approx(found["control_muted"], abs=0.02)
-    assert perturbation.occlusion(heard, wave, 0, RATE_HZ, 0.1, 0.05, n_valid=500)["end_s"].max() == 0.5
+    assert occlusion(heard, wave, window_s=0.1, hop_s=0.05, n_valid=500)["end_s"].max() == 0.5
     flat = perturbation.deletion(heard, wave, 0, np.r_[np.ones(50), np.zeros(51)], hop, rng, n_valid=500)
-    assert flat["whole"] == 1 and np.isnan(flat["salient_muted"])  # flat where there is speech: no frames are chosen
+    assert flat["whole"] == 1  # flat where there is speech: no frames are chosen
+    assert np.isnan([flat["salient_muted"], flat["control_muted"], flat["controls_beaten"]]).all()
+
+
+def test_controls_beaten_do_not_depend_on_how_sure_a_model_is():
+    """A model near chance, as with random weights, has small falls; which placement costs most is another matter."""
+    wave, saliency = np.ones(1000, dtype=np.float32), np.zeros(101)
+    saliency[35:46] = 1
+    sure = listens_between(400, 500)
+    found = []
+    for classify in (sure, lambda waves: 0.5 + 1e-3 * (sure(waves) - 0.5), lambda waves: np.full((len(waves), 2), 0.5)):
+        rng = np.random.default_rng(3)
+        found.append(perturbation.deletion(classify, wave, 0, saliency, 10, rng, share=0.11, controls=100))
+    falls = [one["control_muted"] - one["salient_muted"] for one in found]
+    assert falls[0] > 900 * falls[1] > 0 and falls[2] == 0
+    # the pattern of 11 frames covers half of the stretch: of its 100 other places 9 mute more of it and 1 as much
+    assert found[0]["controls_beaten"] == found[1]["controls_beaten"] == pytest.approx(0.905)
+    assert found[2]["controls_beaten"] == 0.5  # nothing is told apart
 
 
 def test_top_frames_and_muting():

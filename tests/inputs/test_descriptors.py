@@ -271,6 +271,9 @@ def test_frame_times():
     assert len(times_s) == 108
     assert times_s[0] == 0
     np.testing.assert_allclose(np.diff(times_s), 512 / 22_050)
+    # a frame's place is its share of the way from the first to the last
+    assert descriptors.place_in_clip(np.array([0, 48, 107]), 108) == pytest.approx(times_s[[0, 48, 107]] / times_s[-1])
+    assert descriptors.place_in_clip(0, 1) == 0
     # a click is loudest in the frames around its own time
     rms = descriptors.extract(np.eye(1, CLIP, 20_000)[0], P)[1]
     loud = times_s[rms > 0.99 * rms.max()]

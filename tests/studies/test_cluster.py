@@ -84,3 +84,10 @@ def test_two_runs_on_one_machine_warn_of_nothing():
         warnings.simplefilter("error", UserWarning)
         with LocalCluster(processes=False, **cluster.SMALL), LocalCluster(processes=False, **cluster.SMALL) as second:
             assert second.scheduler_address
+
+
+def test_a_large_task_warns_of_nothing():
+    """Every notebook on recorded speech once showed dask's advice to send less."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert cluster.each(operator.add, b"x" * 11_000_000, [b"y"], "large")[0][-1:] == b"y"

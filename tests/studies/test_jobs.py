@@ -16,7 +16,7 @@ from sersupport.core.errors import UserError
 from sersupport.evaluation import tables
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.inputs.encoders import encoder as encoders
-from sersupport.studies import explanations, jobs, one_corpus, robustness
+from sersupport.studies import explained, explanations, jobs, one_corpus, robustness
 from sersupport.studies.jobs import Job
 from sersupport.systems.base import System, SystemConfig, register
 from sersupport.systems.fit import Budget
@@ -72,17 +72,13 @@ def test_a_fifth_system_goes_all_the_way(small):
     decisions = explanations.Decisions.of(
         recognisers, Descriptors(), small.renderer, small.recipes["test"], explanations.chosen(some, "fifth", 3)
     )
-    assert explanations.score_cams(decisions) is None  # it has no convolution
-    grounds = explanations.backgrounds(decisions, small.renderer, [small.recipes["train"]] * 3, 4, 0)
-    shares = explanations.shap_values(decisions, grounds, 50, 0)
-    paths = explanations.path_values(decisions)
-    assert explanations.additivity(decisions, {"paths": paths})["error (logits)"].item() < 1e-3  # it is linear
-    curves = explanations.occlusions(decisions, 0.4, 0.4)
-    maps = {"SHAP": decisions.in_frames(np.abs([one.values for one in shares]))}
-    maps["occlusion"] = explanations.over_time(decisions, curves)
-    tests = explanations.deletions(decisions, maps, 0)
-    assert set(tests["explanation"]) <= set(maps) and tests["whole"].between(0, 1).all()
-    assert explanations.following(decisions, maps).shape == (3, 2)
+    grounds = decisions.backgrounds(small.renderer, {0: small.recipes["train"]}, 4, 0)
+    told = explanations.explain(decisions, explanations.How(grounds, 50, 0.4, 0.4, 1, 0))
+    assert {tuple(one.maps) for one in told} == {("SHAP", "occlusion")}  # it has no convolution for Score-CAM
+    errors = explained.additivity(told).query("method == @explained.CHECK")["error"]
+    assert len(errors) == 6 and errors.max() < 1e-3  # it is linear
+    tests = explained.deletions(told)
+    assert set(tests["explanation"]) == {"SHAP"} and tests["whole"].between(0, 1).all()
 
 
 def test_a_job_is_done_once_and_its_key_covers_what_it_depends_on(small, monkeypatch):
