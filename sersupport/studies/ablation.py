@@ -50,7 +50,7 @@ def at_published_width(setup: Setup, row: str, folds: Mapping[int, Parts]) -> li
         job
         for fold, parts in folds.items()
         for name, width in widths.items()
-        for job in replace(setup, width=width, seeds=setup.seeds[:1]).jobs(
+        for job in replace(setup.with_one_seed(), width=width).jobs(
             row, parts, setup.budget(len(parts["train"])), "speaker-disjoint", fold, name
         )
     ]

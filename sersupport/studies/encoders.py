@@ -25,6 +25,8 @@ def compared(
 ) -> list[Job]:
     """Every encoder frozen: a linear probe trained on the clean rows, and rows of Table VI trained on all of them.
 
+    With the first seed of the setup.
+
     Parameters
     ----------
     setup : Setup
@@ -42,7 +44,7 @@ def compared(
         plain = dict(parts, train=parts["train"][parts["train"]["condition"] == "clean"])
         budget = setup.budget(len(parts["train"]))
         for name, encoder in encoders.items():
-            own, labels = setup.with_encoder(encoder, name), {"encoder": name}
+            own, labels = setup.with_one_seed().with_encoder(encoder, name), {"encoder": name}
             for system in (PROBE, *rows):
                 trained = plain if system == PROBE else parts
                 jobs += own.jobs(system, trained, budget, "speaker-disjoint", fold, labels=labels)
@@ -63,7 +65,7 @@ def finetuned(
     """
     jobs = []
     for name, encoder in encoders.items():
-        own = replace(setup.with_encoder(encoder, name), frozen=False)
+        own = replace(setup.with_one_seed().with_encoder(encoder, name), frozen=False)
         for fold, recipes in folds[name].items():
             parts = dict(recipes, test=recipes["test"][environmental(recipes["test"])])
             budget = own.budget(len(parts["train"]))

@@ -181,3 +181,7 @@ class Setup:
     def with_encoder(self, encoder: Encoder, name: str) -> Setup:
         """The same with another encoder, frozen."""
         return replace(self, encoder=encoder, encoder_name=name, frozen=True)
+
+    def with_one_seed(self) -> Setup:
+        """The same with the first seed alone, for what is a side question or costs much."""
+        return replace(self, seeds=self.seeds[:1])

@@ -96,7 +96,7 @@ def chosen(bench: Bench, setup: Setup, systems: Sequence[str], folds: Mapping[in
         ``system``, ``fold``, ``setting`` (its number, from 0, the run's own), ``validation_uar``, ``chosen``, and what
         the setting is.
     """
-    first, jobs, known = replace(setup, seeds=setup.seeds[:1]), [], {}
+    first, jobs, known = setup.with_one_seed(), [], {}
     for system in systems:
         known[system] = settings(system, count)
         for fold, parts in folds.items():
