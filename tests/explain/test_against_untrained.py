@@ -141,6 +141,15 @@ def test_one_speaker_has_no_interval_and_no_value_is_no_error():
     assert np.isnan(found.loc["Score-CAM", "trained"]) and list(found["speakers"]) == [0, 1]
 
 
+def test_without_values_or_without_an_untrained_model_nothing_is_told():
+    sides = [("trained", 0), ("untrained", 1), ("untrained", 2)]
+    flat = clips({(model, draw, s, s): np.nan for model, draw in sides for s in "abc"}, "Score-CAM")
+    alone = clips({("trained", 0, s, s): 1.0 for s in "abc"})
+    found = against_untrained(pd.concat([flat, alone]), "value")
+    assert list(found["explanation"]) == ["Score-CAM", "SHAP"] and set(found["told_apart"]) == {"no interval"}
+    assert found[["trained", "untrained", "difference", "low", "high", "p"]].isna().all(axis=None)
+
+
 def test_one_draw_says_nothing_of_others():
     values = {("trained", 0, s, s): n for n, s in enumerate("abc")}
     (found,) = against_untrained(clips(values | {("untrained", 1, s, s): 0.0 for s in "abc"}), "value").to_dict(
