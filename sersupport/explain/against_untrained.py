@@ -14,7 +14,7 @@ from scipy import stats
 
 from sersupport.systems.base import System
 
-TRAINED, UNTRAINED = "trained", "untrained"  # values of the column ``model``
+MODELS = TRAINED, UNTRAINED = "trained", "untrained"  # values of the column ``model``
 TEXTURE, ENERGY = "MFCC", "RMS"  # descriptors
 
 
@@ -47,11 +47,12 @@ def untrained(model: System, seed: int) -> System:
 
 
 def against_untrained(table: pd.DataFrame, quantity: str, by: str = "explanation", level: float = 0.95) -> pd.DataFrame:
-    """A quantity of the trained model, of untrained ones, and their difference over speakers.
+    """A quantity of the trained model, of untrained ones, and by how much a trained one differs from an untrained one.
 
     A speaker counts once: each clip's untrained values are averaged over the draws, both sides over the speaker's
-    clips that have them, and the two are paired. The interval is of the speakers; what another training would give is
-    not in it.
+    clips that have them, and the two are paired. The interval is of the difference to one more draw of random weights:
+    had training changed nothing, the trained model would be one. So the squared error of the mean over speakers and
+    the variance of the draws' means add up, with as many degrees of freedom as by Welch and Satterthwaite.
 
     Parameters
     ----------
@@ -70,33 +71,48 @@ def against_untrained(table: pd.DataFrame, quantity: str, by: str = "explanation
     pandas.DataFrame
         A row for each value of ``by``, in order of appearance: ``by``; ``trained``, ``trained_low``,
         ``trained_high`` (mean and Student's interval over speakers); ``untrained`` (mean); ``difference`` (trained less
-        untrained), ``low``, ``high``, ``p`` (two-sided, Student's t over speakers, not corrected); ``speakers``;
-        ``told_apart``: "more than untrained", "less than untrained", "not told apart" where the interval holds zero.
-        Intervals and p are NaN with a single speaker, and ``told_apart`` is "no interval".
+        untrained), ``low``, ``high``, ``p`` (two-sided, not corrected); ``speakers``, ``draws``; ``told_apart``: "more
+        than untrained", "less than untrained", "not told apart" where the interval holds zero. Intervals and p are NaN
+        with a single speaker, those of the difference with a single draw, too; ``told_apart`` is then "no interval".
+
+    References
+    ----------
+    Welch (1947), The generalization of Student's problem when several different population variances are involved,
+    Biometrika 34.
     """
     unit = ["speaker", "utterance"] if "utterance" in table else ["speaker"]
     rows = []
     for name, own in table.groupby(by, sort=False):
-        values = own.pivot_table(quantity, unit, "model", aggfunc="mean").reindex(columns=[TRAINED, UNTRAINED])
-        values = values.dropna().groupby("speaker").mean()
-        _, trained_low, trained_high, _ = _student(values[TRAINED], level)
-        difference, low, high, p = _student(values[TRAINED] - values[UNTRAINED], level)
+        of_draws = {model: own[own["model"] == model].pivot_table(quantity, unit, "draw") for model in MODELS}
+        clips = pd.DataFrame({model: of.mean(axis=1) for model, of in of_draws.items()}).dropna()
+        values = clips.groupby("speaker").mean()
+        gaps = values[TRAINED] - values[UNTRAINED]
+        draws = of_draws[UNTRAINED].loc[clips.index].groupby("speaker").mean().mean()
+        another = draws.var() * (1 + 1 / max(len(draws), 1)), len(draws) - 1
+        _, trained_low, trained_high, _ = _student(values[TRAINED].mean(), [_error(values[TRAINED])], level)
+        difference, low, high, p = _student(gaps.mean(), [_error(gaps), another], level)
         rows.append({
             by: name, "trained": values[TRAINED].mean(), "trained_low": trained_low, "trained_high": trained_high,
             "untrained": values[UNTRAINED].mean(), "difference": difference, "low": low, "high": high, "p": p,
-            "speakers": len(values), "told_apart": _told_apart(low, high),
+            "speakers": len(values), "draws": len(draws), "told_apart": _told_apart(low, high),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _student(values: pd.Series, level: float) -> tuple[float, float, float, float]:
-    """Mean, interval, and p value of zero, by Student's t; NaN but for the mean with fewer than two values."""
-    mean = float(values.mean())
-    if len(values) < 2:
+def _error(values: pd.Series) -> tuple[float, int]:
+    """Squared standard error of a mean, and its degrees of freedom."""
+    return values.sem() ** 2, len(values) - 1
+
+
+def _student(mean: float, errors: list[tuple[float, int]], level: float) -> tuple[float, float, float, float]:
+    """A mean with its interval and p value of zero, from squared errors that add up and their degrees of freedom."""
+    if any(freedom < 1 for _, freedom in errors):
         return mean, np.nan, np.nan, np.nan
-    error = max(float(values.sem()), 1e-12)
-    half = float(stats.t.ppf((1 + level) / 2, len(values) - 1)) * error
-    return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, len(values) - 1))
+    squares = np.maximum([square for square, _ in errors], 1e-24)
+    freedom = squares.sum() ** 2 / np.sum(squares**2 / [freedom for _, freedom in errors])
+    error = np.sqrt(squares.sum())
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, freedom))
 
 
 def _told_apart(low: float, high: float) -> str:

@@ -155,7 +155,7 @@ class Parameters(BaseModel):
     # evaluation and explanation
     bootstrap_samples: Annotated[int, Field(ge=100)] = 1000
     xai_utterances: Count = 12
-    untrained_seeds: Count = 2  # how many copies with random weights explain the same decisions
+    untrained_seeds: Annotated[int, Field(ge=2)] = 2  # copies with random weights that explain the same decisions
     shap_background: Count = 32
     shap_samples: Count = 200
     occlusion_window_s: Positive = 0.2
