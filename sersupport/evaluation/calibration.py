@@ -67,7 +67,7 @@ def if_calibrated(predictions: pd.DataFrame, bins: int = 15, samples: int = 1000
     Vaicenavicius et al. (2019), Evaluating model calibration in classification, AISTATS: errors that only chance makes.
     """
     shares = probabilities(predictions).to_numpy(float)
-    shares /= shares.sum(axis=1, keepdims=True)
+    shares = shares / shares.sum(axis=1, keepdims=True)  # to the last digit
     said, rows = shares.argmax(axis=1), np.arange(len(shares))
     confidence, ends = shares[rows, said], shares.cumsum(axis=1)[rows, said]
     place = _bin(confidence, bins)

@@ -1,17 +1,10 @@
 """Systems, or noises, compared on the same speakers."""
 
-from collections.abc import Mapping, Sequence
-from itertools import combinations
-
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from sersupport.core.errors import UserError
 from sersupport.evaluation.intervals import contrast, unshared
-from sersupport.evaluation.resampling import Resampled
-
-SIGNIFICANT = 0.05  # a p value below it, after Holm's correction, tells two apart
 
 
 def paired_difference(
@@ -83,63 +76,14 @@ def compare(
 
 
 def holm(p: pd.Series) -> np.ndarray:
-    """p values after Holm's correction, as one family; NaN stays NaN and counts for nothing."""
-    values = np.asarray(p, float)
-    known = ~np.isnan(values)
-    corrected = np.full(len(values), np.nan)
-    if known.any():
-        corrected[known] = multipletests(values[known], method="holm")[1]
-    return corrected
-
-
-def every_pair(
-    scores: Resampled, weights: Mapping[str, np.ndarray], values: Mapping[str, float] | None = None
-) -> pd.DataFrame:
-    """Each of several scores against each other, with p values corrected by Holm's method over all pairs.
-
-    Parameters
-    ----------
-    scores : Resampled
-    weights : mapping
-        By name: the weights (G,) of a score.
-    values : mapping, optional
-        By name: what the weights are a linear approximation of; see :meth:`Resampled.tested`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row a pair: first, second, difference (first less second), low, high, p, p_holm, speakers.
-    """
-    rows = []
-    for one, other in combinations(weights, 2):
-        value = values[one] - values[other] if values else None
-        rows.append({"first": one, "second": other, **scores.tested(weights[one] - weights[other], value)})
-    frame = pd.DataFrame(rows, columns=["first", "second", "difference", "low", "high", "p", "speakers"])
-    frame.insert(6, "p_holm", holm(frame["p"]))
-    return frame
-
-
-def ranks(names: Sequence[str], pairs: pd.DataFrame) -> pd.DataFrame:
-    """Which ranks, from 1 for the highest, each of several scores may have: as far as pairs are told apart.
-
-    Parameters
-    ----------
-    names : sequence of str
-    pairs : pandas.DataFrame
-        Of :func:`every_pair`.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``name``, ``first`` (one more than are told apart as higher) and ``last`` (as many as there are, less those
-        told apart as lower): simultaneous confidence sets of the ranks.
+    """p values after Holm's correction, as one family; NaN stays NaN and counts for nothing.
 
     References
     ----------
-    Mogstad, Romano, Shaikh and Wilhelm (2024), Inference for ranks, Review of Economic Studies 91(1).
+    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
     """
-    apart = pairs[pairs["p_holm"] < SIGNIFICANT]
-    above = apart["first"].where(apart["difference"] > 0, apart["second"])
-    below = apart["second"].where(apart["difference"] > 0, apart["first"])
-    rows = [(name, 1 + int((below == name).sum()), len(names) - int((above == name).sum())) for name in names]
-    return pd.DataFrame(rows, columns=["name", "first", "last"])
+    values = np.asarray(p, float)
+    corrected, order = np.full(len(values), np.nan), np.argsort(values)[: np.sum(~np.isnan(values))]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.maximum.accumulate(steps).clip(max=1)
+    return corrected

@@ -8,7 +8,8 @@ import pandas as pd
 from sersupport.evaluation.curves import area_weights, retained_weights
 from sersupport.evaluation.intervals import speaker_interval
 from sersupport.evaluation.metrics import metrics
-from sersupport.evaluation.paired import every_pair, holm, ranks
+from sersupport.evaluation.paired import holm
+from sersupport.evaluation.ranking import every_pair, ranks
 from sersupport.evaluation.resampling import resampled
 from sersupport.evaluation.tables import number_of_sources
 from sersupport.recipes.drawing import MADE
@@ -93,32 +94,26 @@ class Axis:
         rows = []
         for system in self.systems:
             for noise in (*self.noises, TOGETHER):
-                weights = self.area(system, noise)
-                low, high = self.scores.interval(weights)
+                weights, number = self.area(system, noise), self.sources.get(noise, np.nan)
                 over, *others = self.scores.errors(weights)
-                sources = float(np.hypot.reduce(others)) or np.nan
-                rows.append(
-                    (system, noise, self.sources.get(noise), weights @ self.scores.scores, low, high, over, sources)
-                )
+                drawn = np.hypot.reduce(others) if noise == TOGETHER or number > 1 else np.nan
+                ends = self.scores.interval(weights)
+                rows.append((system, noise, number, weights @ self.scores.scores, *ends, over, drawn))
         names = ["system", "noise", "sources", "area", "low", "high", "over speakers", "over sources"]
         return pd.DataFrame(rows, columns=names)
 
-    def noise_ranks(self) -> pd.DataFrame:
-        """Ranks (1 is easiest) that each noise may have in every system, as far as pairs of noises are told apart.
+    def noise_ranks(self, system: str) -> pd.DataFrame:
+        """Ranks (1 is easiest) that each noise may have, as far as pairs of noises are told apart.
 
         A recorded noise of a single source has none: one recording says nothing about a kind of noise.
 
         Returns
         -------
         pandas.DataFrame
-            ``system``, and what :func:`sersupport.evaluation.paired.ranks` gives.
+            See :func:`sersupport.evaluation.ranking.ranks`.
         """
         several = [noise for noise in self.noises if self.sources[noise] != 1]
-        tables = []
-        for system in self.systems:
-            pairs = every_pair(self.scores, {noise: self.area(system, noise) for noise in several})
-            tables.append(ranks(several, pairs).assign(system=system))
-        return pd.concat(tables, ignore_index=True)
+        return ranks(several, every_pair(self.scores, {noise: self.area(system, noise) for noise in several}))
 
     def retained(self) -> pd.DataFrame:
         """Of every system, all noises together: what it has clean, in noise, and which share above chance it keeps.
@@ -142,7 +137,7 @@ class Axis:
         Returns
         -------
         pandas.DataFrame
-            ``measure`` ("area" or "retained"), and what :func:`sersupport.evaluation.paired.every_pair` gives.
+            ``measure`` ("area" or "retained"), and what :func:`sersupport.evaluation.ranking.every_pair` gives.
         """
         shares = {system: self._retained(system) for system in self.systems}
         values, weights = ({name: pair[place] for name, pair in shares.items()} for place in (0, 1))
@@ -158,36 +153,6 @@ class Axis:
 
     def _retained(self, system: str) -> tuple[float, np.ndarray]:
         return retained_weights(self.scores, self._clean(system), self.area(system), self.chance)
-
-
-def ends(ranks: pd.DataFrame, listed: bool = True) -> tuple[str, str]:
-    """What stands first and what last, in words, as far as it is told apart from all others.
-
-    Parameters
-    ----------
-    ranks : pandas.DataFrame
-        Of :func:`sersupport.evaluation.paired.ranks`.
-    listed : bool
-        Whether those are named that are not told apart, where some are.
-    """
-    found = []
-    for own in (ranks[ranks["first"] == 1], ranks[ranks["last"] == len(ranks)]):
-        names = [name.replace("_", " ") for name in own["name"]]
-        some = listed and len(names) < len(ranks)
-        found.append(names[0] if len(names) == 1 else "not told apart" + some * f" ({', '.join(names)})")
-    return found[0], found[1]
-
-
-def rank_text(ranks: pd.DataFrame) -> pd.Series:
-    """The ranks that each may have, as "2" or "1–4", by name."""
-    texts = [str(row.first) if row.first == row.last else f"{row.first}–{row.last}" for row in ranks.itertuples()]
-    return pd.Series(texts, index=ranks["name"])
-
-
-def moved(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:
-    """Names whose ranks in two tables of :func:`sersupport.evaluation.paired.ranks` have none in common."""
-    both = one.merge(other, on="name")
-    return both.loc[(both["first_x"] > both["last_y"]) | (both["first_y"] > both["last_x"]), "name"].tolist()
 
 
 def by_source(predictions: pd.DataFrame, system: str, samples: int = 1000) -> pd.DataFrame:
@@ -274,8 +239,9 @@ class UnheardTypes:
             here[at_levels & ~here["noise"].isin(MADE)].assign(kind=HEARD),
             new.assign(kind=new["noise"]),
         ]
-        self.cells = pd.concat(kinds)
-        self.scores = resampled(self.cells, ["system", "kind"], samples=samples, sources=True)
+        cells = pd.concat(kinds)
+        self.scores = resampled(cells, ["system", "kind"], samples=samples, sources=True)
+        self.sources = {kind: number_of_sources(rows) for kind, rows in cells.groupby("kind", sort=False)}
 
     def table(self) -> pd.DataFrame:
         """A row a system and kind.
@@ -289,18 +255,15 @@ class UnheardTypes:
         """
         found, rows = self.scores.table().rename(columns={"score": "recall", "low": "uar_low", "high": "uar_high"}), []
         for system, kind in self.scores.groups.itertuples(index=False):
-            lost = self.scores.tested(self._of(system, kind) - self._of(system, "clean"))
-            rows.append(
-                {name: np.nan if kind == "clean" else lost[name] for name in ("difference", "low", "high", "p")}
-            )
+            lost = self.scores.tested(self._of(system, kind) - self._of(system, "clean")) if kind != "clean" else {}
+            lost |= {"p": np.nan} if self.sources[kind] == 1 else {}
+            rows.append({"sources": self.sources[kind], **lost})
         found = found.join(pd.DataFrame(rows).rename(columns={"difference": "less clean"}))
-        numbers = self.cells.groupby(["system", "kind"], sort=False)[["source"]].apply(number_of_sources)
-        return found.assign(p_holm=holm(found["p"]), sources=numbers.to_numpy()).drop(columns="p")
+        return found.assign(p_holm=holm(found["p"])).drop(columns="p")
 
     def ranks(self, system: str) -> pd.DataFrame:
         """Ranks (1 is what it does best in) that each unheard kind may have; see :meth:`Axis.noise_ranks`."""
-        new = self.cells[(self.cells["noise_part"] == UNHEARD) & (self.cells["system"] == system)]
-        several = [kind for kind, rows in new.groupby("kind", sort=False) if number_of_sources(rows) != 1]
+        several = [kind for kind, number in self.sources.items() if number != 1 and kind not in ("clean", HEARD)]
         return ranks(several, every_pair(self.scores, {kind: self._of(system, kind) for kind in several}))
 
     def _of(self, system: str, kind: str) -> np.ndarray:

@@ -46,7 +46,13 @@ def project(tmp_path):
     Artefacts(artefacts, {"seed": 0}).save("01_data/split", {"a": 1})
 
     def keys(**changes):
-        values = {"data_dir": "data", "encoder": "encoder", "corpora": ["savee"], "unheard_noises": ["telephone"], **changes}
+        values = {
+            "data_dir": "data",
+            "encoder": "encoder",
+            "corpora": ["savee"],
+            "unheard_noises": ["telephone"],
+            **changes,
+        }
         parameters = Parameters(**values)
         steps = schedule(parameters, tmp_path / "notebooks", CHAPTERS)
         return {step.name: Keys(parameters, tmp_path).key(step, artefacts) for step in steps}
