@@ -1,31 +1,184 @@
 """What noise does to predictions and scores."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
+from sersupport.core.errors import UserError
+from sersupport.evaluation.resampling import Resampled, resampled
 
-def stability(predictions: pd.DataFrame) -> pd.Series:
-    """Whether a prediction equals the same model's for the utterance's clean speech, by row; NaN where there is none.
+
+def against_clean(predictions: pd.DataFrame) -> pd.DataFrame:
+    """Predictions in which "true" is what the same model says of the utterance's clean speech: accuracy is stability.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
         With condition "clean" among its conditions. A model is told by system, protocol, fold and seed, as far as
         there are such columns.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Without the clean rows, and without those of utterances that have none.
     """
     key = [name for name in ("system", "protocol", "fold", "seed", "utterance") if name in predictions]
     clean = predictions.loc[predictions["condition"] == "clean", [*key, "predicted"]].drop_duplicates(key)
-    before = predictions[key].merge(clean, how="left", on=key)["predicted"].to_numpy()
-    same = pd.Series(before == predictions["predicted"].to_numpy(), index=predictions.index, dtype=float)
-    return same.where(pd.notna(before))
+    noisy = predictions[predictions["condition"] != "clean"].drop(columns="true")
+    return noisy.merge(clean.rename(columns={"predicted": "true"}), on=key)
 
 
-def robustness_area(levels_db: np.ndarray, scores: np.ndarray) -> float:
-    """Area under a score over decibels by the trapezoidal rule, divided by the range: its mean over that range.
+def level_weights(levels: Sequence[float]) -> np.ndarray:
+    """Weights (n,) of scores at n levels of noise, with the sum 1: the scores' mean over the range of the levels.
 
-    At a single level, the score there.
+    That is the area under the score by the trapezoidal rule, divided by the range. Of a single level, the score there.
+
+    Parameters
+    ----------
+    levels : sequence of float
+        In any order, each once; dB for a mean over decibels.
     """
-    order = np.argsort(levels_db)
-    level, score = np.asarray(levels_db, float)[order], np.asarray(scores, float)[order]
-    span = level[-1] - level[0]
-    return float(np.trapezoid(score, level) / span if span else score.mean())
+    level = np.asarray(levels, float)
+    order = np.argsort(level)
+    gaps = np.diff(level[order])
+    weights = np.ones(1) if not len(gaps) else np.append(gaps, 0) + np.insert(gaps, 0, 0)
+    return (weights / weights.sum())[np.argsort(order)]
+
+
+def area_weights(scores: Resampled, **values: object) -> np.ndarray:
+    """Weights of the mean over the range of levels of the groups with some values.
+
+    Parameters
+    ----------
+    scores : Resampled
+        ``level`` is among the columns that define its groups. Several groups of one level share its weight.
+    **values
+        Which groups.
+    """
+    weights = np.zeros(len(scores.scores))
+    own = np.flatnonzero(scores.where(**values))
+    level = scores.groups["level"].to_numpy()[own]
+    each, place, number = np.unique(level, return_inverse=True, return_counts=True)
+    weights[own] = (level_weights(each) / number)[place]
+    return weights
+
+
+def retained_weights(
+    scores: Resampled, clean: np.ndarray, noisy: np.ndarray, chance: float
+) -> tuple[float, np.ndarray]:
+    """Share of what clean speech has above chance that is left in noise, with the weights of its linear approximation.
+
+    Parameters
+    ----------
+    scores : Resampled
+    clean, noisy : np.ndarray, shape (G,)
+        Weights of a system's groups, such as those of :meth:`Resampled.where` and :func:`area_weights`.
+    chance : float
+        Score of guessing.
+
+    Returns
+    -------
+    share : float
+        (noisy - chance) / (clean - chance); NaN where the interval of clean speech holds chance, and so nothing is
+        there to be lost.
+    weights : np.ndarray, shape (G,)
+        Of what the share varies by, for :meth:`Resampled.tested`; those of two systems may be subtracted.
+
+    References
+    ----------
+    Cochran (1977), Sampling techniques, section 2.11: the error of a ratio is that of its linear approximation.
+    """
+    gained = float(clean @ scores.scores) - chance
+    if gained <= 0 or scores.interval(clean)[0] <= chance:
+        return np.nan, np.full(len(clean), np.nan)
+    share = (float(noisy @ scores.scores) - chance) / gained
+    return share, (noisy - share * clean) / gained
+
+
+def retained(
+    clean: pd.DataFrame,
+    noisy: pd.DataFrame,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    sources: bool = False,
+) -> dict[str, float]:
+    """Share of a system's UAR above chance that noise leaves: (noisy - chance) / (clean - chance).
+
+    A system that starts low has little to lose, and loses less in points; this says how much of it is left.
+
+    Parameters
+    ----------
+    clean, noisy : pandas.DataFrame
+        Rows of the predictions table of one system. The noisy ones are of one axis of levels: their UAR is the mean
+        over its range (:func:`level_weights`), the noises together. The clean ones count as far as their utterances
+        are among the noisy ones'; chance is one in as many classes as are meant there.
+    samples, level, seed, sources
+        As for :func:`sersupport.evaluation.intervals.speaker_interval`.
+
+    Returns
+    -------
+    dict
+        ``share`` (1 where noise costs nothing, 0 where it leaves chance), ``low``, ``high``, ``speakers``; NaN where
+        the interval of clean speech holds chance.
+
+    Raises
+    ------
+    UserError
+        If the noisy rows are of several axes.
+    """
+    scores, (share,), (weights,) = _retained([(clean, noisy)], samples, seed, sources)
+    found = scores.tested(weights, share, level)
+    return {"share": found["difference"], **{name: found[name] for name in ("low", "high", "speakers")}}
+
+
+def retained_difference(
+    first: tuple[pd.DataFrame, pd.DataFrame],
+    second: tuple[pd.DataFrame, pd.DataFrame],
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    sources: bool = False,
+) -> dict[str, float]:
+    """How much more of its UAR above chance one system keeps in noise than another, on the same speakers.
+
+    Parameters
+    ----------
+    first, second : tuple of two pandas.DataFrame
+        Clean and noisy rows of each, as for :func:`retained`.
+    samples, level, seed, sources
+        As there.
+
+    Returns
+    -------
+    dict
+        See :func:`sersupport.evaluation.resampling.tested`; above 0 the first loses less.
+
+    Raises
+    ------
+    UserError
+        If the systems were tested on different speakers, or the noisy rows are of several axes.
+    """
+    scores, shares, weights = _retained([first, second], samples, seed, sources)
+    return scores.tested(weights[0] - weights[1], shares[0] - shares[1], level)
+
+
+def _retained(
+    systems: Sequence[tuple[pd.DataFrame, pd.DataFrame]], samples: int, seed: int, sources: bool
+) -> tuple[Resampled, list[float], list[np.ndarray]]:
+    parts, chances = [], []
+    for place, (clean, noisy) in enumerate(systems):
+        if (axes := noisy["level_kind"].unique()).size != 1:
+            raise UserError(f"noise of levels {', '.join(axes) or 'of no kind'} has no mean over one range: choose one")
+        same = clean[clean["utterance"].isin(set(noisy["utterance"]))]
+        parts += [same.assign(speech="clean", place=place), noisy.assign(speech="noisy", place=place)]
+        chances.append(1 / same["true"].nunique())
+    scores = resampled(pd.concat(parts), ["place", "speech", "level"], "uar", samples, seed, sources)
+    shares, weights = [], []
+    for place, chance in enumerate(chances):
+        pair = (scores.where(place=place, speech="clean"), area_weights(scores, place=place, speech="noisy"))
+        share, own = retained_weights(scores, *pair, chance)
+        shares.append(share)
+        weights.append(own)
+    return scores, shares, weights

@@ -4,27 +4,17 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
 
-from sersupport.core.errors import UserError
-from sersupport.core.seeds import generator
-from sersupport.evaluation.metrics import METRICS, classes, speaker_confusions
-
-
-def _resampled(counts: np.ndarray, samples: int, seed: int) -> np.ndarray:
-    """Sums over speakers drawn with replacement: counts (..., speakers, C, C) to (samples, ..., C, C)."""
-    n = counts.shape[-3]
-    draws = generator(seed, "speaker bootstrap").multinomial(n, np.full(n, 1 / n), size=samples)
-    return np.einsum("bs,...sij->b...ij", draws, counts)
-
-
-def _standard_error(values: np.ndarray, speakers: int) -> float:
-    """Standard error from bootstrap values; over n clusters the bootstrap's own is too small by sqrt((n - 1) / n)."""
-    return float(np.std(values)) * np.sqrt(speakers / (speakers - 1))
+from sersupport.evaluation.resampling import resampled, tested, unpaired
 
 
 def speaker_interval(
-    predictions: pd.DataFrame, samples: int = 1000, level: float = 0.95, seed: int = 0, metric: str = "uar"
+    predictions: pd.DataFrame,
+    samples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+    metric: str = "uar",
+    sources: bool = False,
 ) -> tuple[float, float]:
     """Interval of a score by bootstrap over *speakers*: whole speakers are drawn with replacement.
 
@@ -45,6 +35,8 @@ def speaker_interval(
         Of the resampling.
     metric : {"uar", "accuracy"}
         What the interval is of.
+    sources : bool
+        Whether sources of noise are drawn as well; see :class:`sersupport.evaluation.resampling.Resampled`.
 
     Returns
     -------
@@ -56,14 +48,7 @@ def speaker_interval(
     Field, C. A. and Welsh, A. H. (2007), Bootstrapping clustered data, JRSS B 69(3).
     Hesterberg, T. C. (2015), What teachers should know about the bootstrap, The American Statistician 69(4).
     """
-    counts, score = speaker_confusions(predictions, classes(predictions)), METRICS[metric]
-    if len(counts) < 2:
-        return float("nan"), float("nan")
-    least = 0.5 / len(predictions)  # half an utterance from all right or all wrong, where the logit ends
-    values = special.logit(score(_resampled(counts, samples, seed)).clip(least, 1 - least))
-    middle = special.logit(np.clip(score(counts.sum(axis=0)), least, 1 - least))
-    half = stats.t.ppf((1 + level) / 2, len(counts) - 1) * _standard_error(values, len(counts))
-    return float(special.expit(middle - half)), float(special.expit(middle + half))
+    return resampled(predictions, (), metric, samples, seed, sources).interval(np.ones(1), level)
 
 
 def difference(
@@ -96,13 +81,10 @@ def difference(
     """
     if not unshared([first, second]):
         return contrast([first, second], [1, -1], metric, samples, level, seed)
-    names = classes(first, second)
-    score, counts = METRICS[metric], [speaker_confusions(part, names) for part in (first, second)]
-    gap = float(np.subtract(*(score(part.sum(axis=0)) for part in counts)))
-    error = np.nan
-    if min(map(len, counts)) > 1:
-        error = np.hypot(*(_standard_error(score(_resampled(part, samples, seed)), len(part)) for part in counts))
-    return _tested(gap, float(error), min(map(len, counts)), level)
+    one, other = (resampled(part, (), metric, samples, seed) for part in (first, second))
+    gap, fewest = float(one.scores[0] - other.scores[0]), min(one.speakers, other.speakers)
+    error = float(np.hypot(*one.errors(np.ones(1)), *other.errors(np.ones(1))))
+    return tested(gap, error, fewest - 1, fewest, level)
 
 
 def unshared(parts: Sequence[pd.DataFrame]) -> list[str]:
@@ -118,6 +100,7 @@ def contrast(
     samples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
+    sources: bool = False,
 ) -> dict[str, float]:
     """Weighted sum of scores on the same speakers, such as a difference or a difference of differences.
 
@@ -129,6 +112,8 @@ def contrast(
         Of the parts' scores.
     metric, samples, level, seed
         As for :func:`difference`, whose result this has.
+    sources : bool
+        As for :func:`speaker_interval`.
 
     Raises
     ------
@@ -136,18 +121,6 @@ def contrast(
         If a part lacks a speaker of another, naming them.
     """
     if odd := unshared(parts):
-        raise UserError(f"scores of different speakers have no paired contrast: {', '.join(odd)} not in every part")
-    score = METRICS[metric]
-    counts = np.stack([speaker_confusions(part, classes(*parts)) for part in parts])
-    value = float(np.dot(weights, score(counts.sum(axis=1))))
-    error = np.nan
-    if counts.shape[1] > 1:
-        error = _standard_error(score(_resampled(counts, samples, seed)) @ np.array(weights, float), counts.shape[1])
-    return _tested(value, error, counts.shape[1], level)
-
-
-def _tested(value: float, error: float, speakers: int, level: float) -> dict[str, float]:
-    """A difference with Student's interval and p value over speakers; NaN with a single one."""
-    half = float(stats.t.ppf((1 + level) / 2, speakers - 1)) * error if speakers > 1 else np.nan
-    p = float(2 * stats.t.sf(abs(value) / max(error, 1e-12), speakers - 1)) if speakers > 1 else np.nan
-    return {"difference": value, "low": value - half, "high": value + half, "p": p, "speakers": speakers}
+        raise unpaired(odd)
+    both = pd.concat([part.assign(part=place) for place, part in enumerate(parts)], ignore_index=True)
+    return resampled(both, ["part"], metric, samples, seed, sources).tested(np.array(weights, float), level=level)

@@ -44,21 +44,23 @@ def accuracy_of_confusions(counts: np.ndarray) -> np.ndarray:
 METRICS = {"uar": uar_of_confusions, "accuracy": accuracy_of_confusions}
 
 
-def speaker_confusions(predictions: pd.DataFrame, names: Sequence[str]) -> np.ndarray:
-    """Confusion counts of each speaker in alphabetical order, shape (speakers, C, C); several seeds add up.
+def grouped_confusions(predictions: pd.DataFrame, names: Sequence[str], *by: Sequence) -> np.ndarray:
+    """Confusion counts by groupings of the rows, the values of each in sorted order; several seeds add up.
 
     Parameters
     ----------
     predictions : pandas.DataFrame
     names : sequence of str
         The C classes, see :func:`classes`.
+    *by : sequence
+        One value a row, such as its speaker.
+
+    Returns
+    -------
+    np.ndarray, shape (n_1, ..., n_k, C, C)
+        For k groupings with n_1 to n_k values.
     """
-    known, order = pd.Index(np.unique(predictions["speaker"])), pd.Index(names)
-    counts = np.zeros((len(known), len(order), len(order)))
-    places = (
-        known.get_indexer(predictions["speaker"]),
-        order.get_indexer(predictions["true"]),
-        order.get_indexer(predictions["predicted"]),
-    )
-    np.add.at(counts, places, 1)
-    return counts
+    codes, order = [pd.factorize(values, sort=True)[0] for values in by], pd.Index(names)
+    codes += [order.get_indexer(predictions[column]) for column in ("true", "predicted")]
+    shape = (*(own.max() + 1 for own in codes[: len(by)]), len(order), len(order))
+    return np.bincount(np.ravel_multi_index(codes, shape), minlength=np.prod(shape)).reshape(shape).astype(float)

@@ -1,7 +1,7 @@
-"""Systems compared on the same speakers."""
+"""Systems, or noises, compared on the same speakers."""
 
+import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from sersupport.core.errors import UserError
 from sersupport.evaluation.intervals import contrast, unshared
@@ -71,5 +71,19 @@ def compare(
     others = [name for name in predictions[by].unique() if name != baseline]
     rows = [{by: name, **paired_difference(predictions, name, baseline, metric, samples, by=by)} for name in others]
     frame = pd.DataFrame(rows, columns=[by, "difference", "low", "high", "p", "speakers"])
-    frame.insert(5, "p_holm", multipletests(frame["p"], method="holm")[1] if len(frame) else [])
+    frame.insert(5, "p_holm", holm(frame["p"]))
     return frame
+
+
+def holm(p: pd.Series) -> np.ndarray:
+    """p values after Holm's correction, as one family; NaN stays NaN and counts for nothing.
+
+    References
+    ----------
+    Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
+    """
+    values = np.asarray(p, float)
+    corrected, order = np.full(len(values), np.nan), np.argsort(values)[: np.sum(~np.isnan(values))]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.maximum.accumulate(steps).clip(max=1)
+    return corrected

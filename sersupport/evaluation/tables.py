@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from sersupport.evaluation.intervals import speaker_interval
@@ -19,7 +20,7 @@ _TITLES = {
 }
 
 
-def summarise(predictions: pd.DataFrame, by: Sequence[str], samples: int = 1000) -> pd.DataFrame:
+def summarise(predictions: pd.DataFrame, by: Sequence[str], samples: int = 1000, sources: bool = False) -> pd.DataFrame:
     """Metrics and a speaker interval of UAR for each group.
 
     Parameters
@@ -29,18 +30,28 @@ def summarise(predictions: pd.DataFrame, by: Sequence[str], samples: int = 1000)
         Columns that define the groups.
     samples : int
         Bootstrap samples.
+    sources : bool
+        Whether sources of noise are drawn as well; see :func:`sersupport.evaluation.intervals.speaker_interval`.
 
     Returns
     -------
     pandas.DataFrame
-        One row a group: ``by``, accuracy, precision, recall (= UAR), f1, uar_low, uar_high, speakers, utterances.
+        One row a group: ``by``, accuracy, precision, recall (= UAR), f1, uar_low, uar_high, speakers, utterances and,
+        if they are drawn, the number of sources (NaN where the noise is made afresh for every row).
     """
     rows = []
     for group, part in predictions.groupby(list(by), sort=False, dropna=False):
-        low, high = speaker_interval(part, samples=samples)
+        low, high = speaker_interval(part, samples=samples, sources=sources)
         counts = {"speakers": part["speaker"].nunique(), "utterances": part["utterance"].nunique()}
+        if sources:
+            counts["sources"] = number_of_sources(part)
         rows.append({**dict(zip(by, group, strict=True)), **metrics(part), "uar_low": low, "uar_high": high, **counts})
     return pd.DataFrame(rows)
+
+
+def number_of_sources(predictions: pd.DataFrame) -> float:
+    """How many sources the noise of some predictions comes from; NaN where it is made afresh for every row."""
+    return predictions.loc[predictions["source"] != "", "source"].nunique() or np.nan
 
 
 def presented(summary: pd.DataFrame, *leading: str) -> pd.DataFrame:
@@ -53,7 +64,8 @@ def presented(summary: pd.DataFrame, *leading: str) -> pd.DataFrame:
     *leading : str
         Columns to begin with; then come accuracy, F1 and UAR, each with the paper's, and the counts.
     """
-    own = ["accuracy", "accuracy_pct", "f1", "f1_paper", "recall", "uar_low", "uar_high", "speakers", "utterances"]
+    own = ["accuracy", "accuracy_pct", "f1", "f1_paper", "recall", "uar_low", "uar_high"]
+    own += ["speakers", "utterances", "sources"]
     columns = [column for column in (*leading, *own) if column in summary]
     frame = summary.assign(accuracy=100 * summary["accuracy"])[columns].rename(columns=_TITLES)
     for column in frame.select_dtypes("object").columns.union(frame.select_dtypes("str").columns):

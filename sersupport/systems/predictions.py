@@ -37,10 +37,10 @@ def predictions_table(
     Returns
     -------
     pandas.DataFrame
-        utterance, corpus, speaker, sex, the constants, condition, noise, level_kind, level, true, predicted and
-        one probability a class.
+        utterance, condition, noise, source (that its recording was cut from), level_kind, level, corpus, speaker,
+        sex, the constants, true, predicted and one probability a class.
     """
-    recipe = materials.recipes[["utterance", "condition", "noise", "level_kind", "level"]]
+    recipe = materials.recipes[["utterance", "condition", "noise", "source", "level_kind", "level"]]
     who = utterances.set_index("id")[["corpus", "speaker", "sex"]].loc[recipe["utterance"]].reset_index(drop=True)
     frame = pd.concat([recipe.reset_index(drop=True), who], axis=1).assign(**constants)
     classes = np.array(materials.classes)

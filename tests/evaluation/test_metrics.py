@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, recall_score
 
 from sersupport.corpora.convention import EMOTIONS
-from sersupport.evaluation.metrics import METRICS, classes, confusion, metrics, speaker_confusions, uar_of_confusions
+from sersupport.evaluation.metrics import METRICS, classes, confusion, grouped_confusions, metrics, uar_of_confusions
 
 CLASSES = np.array(EMOTIONS)
 
@@ -24,7 +24,7 @@ def test_scores_of_confusions_are_scikit_learns(seed, n):
     rng = np.random.default_rng(seed)
     true, predicted = CLASSES[rng.integers(7, size=(2, n))]
     frame = pd.DataFrame({"true": true, "predicted": predicted, "speaker": CLASSES[rng.integers(3, size=n)]})
-    counts = speaker_confusions(frame, classes(frame)).sum(axis=0)
+    counts = grouped_confusions(frame, classes(frame), frame["speaker"]).sum(axis=0)
     np.testing.assert_array_equal(counts, confusion(frame))
     present = np.unique(true)
     expected = recall_score(true, predicted, labels=present, average="macro", zero_division=0)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import permutation_test, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from sersupport.core.errors import UserError
-from sersupport.evaluation.paired import compare, paired_difference
+from sersupport.evaluation.paired import compare, holm, paired_difference
 
 
 def test_paired_difference_is_students_on_speakers(simulated):
@@ -48,6 +50,15 @@ def test_comparisons_are_corrected_by_holm(simulated):
     assert list(table["system"]) == ["a", "b", "c"] and table["difference"].is_monotonic_increasing
     np.testing.assert_allclose(table["p_holm"], multipletests(table["p"], method="holm")[1])
     assert (table["p_holm"] >= table["p"]).all()
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holms_correction_is_that_of_statsmodels(p):
+    expected = multipletests(p, method="holm")[1]
+    np.testing.assert_allclose(holm(p), expected)
+    found = holm([np.nan, *p, np.nan])  # what cannot be tested is no test of the family
+    assert np.isnan(found[[0, -1]]).all() and np.isnan(holm([np.nan])).all()
+    np.testing.assert_allclose(found[1:-1], expected)
 
 
 def test_one_speaker_can_be_compared_and_not_tested(simulated):

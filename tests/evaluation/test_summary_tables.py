@@ -19,6 +19,19 @@ def test_summaries_and_their_titles(skilled):
     assert shown["accuracy (%)"].iloc[0] == pytest.approx(100 * row["accuracy"])
 
 
+def test_sources_are_drawn_and_counted_where_they_are_asked_for(skilled):
+    table = skilled(42, np.linspace(0.3, 0.9, 4)).assign(noise="rain", source="", level=0.5)
+    recorded = table.assign(noise="fish_market", source=np.where(np.arange(len(table)) % 2, "a", "b"))
+    recorded.loc[recorded["source"] == "a", "predicted"] = recorded["true"]
+    both = pd.concat([table, recorded])
+    found = summarise(both, ["noise", "level"], 100, sources=True)
+    assert found["sources"].tolist()[1] == 2 and np.isnan(found["sources"][0])
+    assert list(presented(found, "noise", "level").columns)[-2:] == ["utterances", "sources"]
+    alone = summarise(both, ["noise", "level"], 100)
+    assert "sources" not in alone and alone.loc[0, "uar_low"] == found.loc[0, "uar_low"]
+    assert alone.loc[1, "uar_low"] > found.loc[1, "uar_low"] + 0.05
+
+
 def test_one_speaker_of_unknown_sex_who_lacks_a_class_is_summarised(skilled):
     table = skilled(35, np.array([0.7])).query("true != 'surprise'").assign(sex="", text="", corpus="own_words")
     shown = presented(summarise(table, ["sex", "corpus"], 100), "sex", "corpus")

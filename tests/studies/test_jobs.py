@@ -65,7 +65,8 @@ def test_a_fifth_system_goes_all_the_way(small):
     np.testing.assert_allclose(probabilities(found).sum(axis=1), 1, atol=1e-5)
     summary = tables.summarise(found, ["system", "noise", "level"], 100)
     assert summary["recall"].between(0, 1).all() and len(tables.presented(summary, "system", "noise")) == 5
-    assert robustness.areas(summary[summary["noise"] != ""]).between(0, 1).all()
+    areas = robustness.Axis(found, "snr", 100).areas()
+    assert areas["area"].between(0, 1).all() and (found["source"] != "").equals(found["noise"] == "fish_market")
 
     some = found[found["condition"] == "clean"].assign(predicted=lambda frame: frame["true"])  # explain any of them
     recognisers = {0: small.bench.recogniser(trained)}

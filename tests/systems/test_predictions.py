@@ -18,10 +18,12 @@ from sersupport.systems.recogniser import predict
 
 def test_predictions_table_has_one_row_a_sample():
     data = materials(14, 0)
+    data.recipes["source"] = [f"fish_market/{number}" for number in range(14)]
     who = pd.DataFrame({"id": data.recipes["utterance"], "corpus": "toy", "speaker": "s", "sex": "F"})
     found = predict(FusionModel(config()).eval(), data)
     table = predictions_table(data, found, who, system="D", protocol="p", fold=0, seed=0)
     assert len(table) == 14 and set(table["system"]) == {"D"}
+    assert table["source"].tolist() == data.recipes["source"].tolist()
     assert table["true"].tolist() == [EMOTIONS[label] for label in data.labels]
     np.testing.assert_array_equal(probabilities(table), found)
     np.testing.assert_allclose(probabilities(table).sum(axis=1), 1, atol=1e-5)

@@ -26,7 +26,8 @@ def materials(n: int, seed: int, classes: int = 7) -> Materials:
     spectral = 5 + 3 * (centres[labels] + 0.5 * rng.normal(size=(n, LENGTH)))
     frames = rng.normal(size=(n, FRAMES, DIM)) + labels[:, None, None]
     names = [f"toy/{seed}-{i:03d}" for i in range(n)]
-    recipes = pd.DataFrame({"utterance": names, "condition": "clean", "noise": "", "level_kind": "none", "level": 0.0})
+    constants = {"condition": "clean", "noise": "", "source": "", "level_kind": "none", "level": 0.0}
+    recipes = pd.DataFrame({"utterance": names, **constants})
     arrays = {"spectral": spectral.astype(np.float32), "frames": frames.astype(np.float16)}
     return Materials(recipes, labels, EMOTIONS, arrays, {"frames": np.full(n, FRAMES - 1)})
 
