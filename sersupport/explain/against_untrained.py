@@ -1,49 +1,17 @@
-"""The same model untrained, and by how much what a trained one shows differs from what that shows.
+"""By how much what a trained model shows differs from what the same model shows untrained.
 
 What random weights show as well is a property of the clip, the architecture or the method, not of anything learnt.
 """
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pandas as pd
-import torch
-from scipy import stats
 
-from sersupport.systems.base import System
+from sersupport.evaluation.resampling import tested
 
 MODELS = TRAINED, UNTRAINED = "trained", "untrained"  # values of the column ``model``
 TEXTURE, ENERGY = "MFCC", "RMS"  # descriptors
-
-
-def untrained(model: System, seed: int) -> System:
-    """A system of the same configuration with random weights, in evaluation mode.
-
-    All that is learnt is drawn anew by the architecture's own initialisation, the running statistics of its
-    normalisations included, and the encoder where it is part of the model. What the system measured on its training
-    rows beforehand, such as means to subtract, is kept: standardising is not learning. Those are the buffers that are
-    its own, not a layer's.
-
-    Parameters
-    ----------
-    model : System
-        Left as it is.
-    seed : int
-        Of the weights. The global generator is left as it was.
-
-    References
-    ----------
-    Adebayo et al. (2018), Sanity checks for saliency maps, arXiv 1810.03292: the model parameter randomisation test.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        found = type(model)(copy.deepcopy(model.config))
-    measured = dict(model.named_buffers(recurse=False))
-    for name, buffer in found.named_buffers(recurse=False):
-        buffer.copy_(measured[name])
-    return found.eval()
 
 
 def against_untrained(table: pd.DataFrame, quantity: str, by: str = "explanation", level: float = 0.95) -> pd.DataFrame:
@@ -89,12 +57,12 @@ def against_untrained(table: pd.DataFrame, quantity: str, by: str = "explanation
         gaps = values[TRAINED] - values[UNTRAINED]
         draws = of_draws[UNTRAINED].loc[clips.index].groupby("speaker").mean().mean()
         another = draws.var() * (1 + 1 / max(len(draws), 1)), len(draws) - 1
-        _, trained_low, trained_high, _ = _student(values[TRAINED].mean(), [_error(values[TRAINED])], level)
-        difference, low, high, p = _student(gaps.mean(), [_error(gaps), another], level)
+        alone = _student(values[TRAINED], [_error(values[TRAINED])], level)
+        gap = _student(gaps, [_error(gaps), another], level)
         rows.append({
-            by: name, "trained": values[TRAINED].mean(), "trained_low": trained_low, "trained_high": trained_high,
-            "untrained": values[UNTRAINED].mean(), "difference": difference, "low": low, "high": high, "p": p,
-            "speakers": len(values), "draws": len(draws), "told_apart": _told_apart(low, high),
+            by: name, "trained": alone["difference"], "trained_low": alone["low"], "trained_high": alone["high"],
+            "untrained": values[UNTRAINED].mean(), **gap, "draws": len(draws),
+            "told_apart": _told_apart(gap["low"], gap["high"]),
         })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -104,15 +72,13 @@ def _error(values: pd.Series) -> tuple[float, int]:
     return values.sem() ** 2, len(values) - 1
 
 
-def _student(mean: float, errors: list[tuple[float, int]], level: float) -> tuple[float, float, float, float]:
-    """A mean with its interval and p value of zero, from squared errors that add up and their degrees of freedom."""
-    if any(freedom < 1 for _, freedom in errors):
-        return mean, np.nan, np.nan, np.nan
-    squares = np.maximum([square for square, _ in errors], 1e-24)
-    freedom = squares.sum() ** 2 / np.sum(squares**2 / [freedom for _, freedom in errors])
-    error = np.sqrt(squares.sum())
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    return mean, mean - half, mean + half, float(2 * stats.t.sf(abs(mean) / error, freedom))
+def _student(values: pd.Series, errors: list[tuple[float, int]], level: float) -> dict[str, float]:
+    """The mean over speakers, tested against zero, from squared errors that add up and their degrees of freedom."""
+    squares, freedoms = np.maximum(np.array(errors, float).T, [[1e-24], [0]])
+    if min(freedoms) < 1:
+        return tested(float(values.mean()), np.nan, np.nan, len(values), level)
+    freedom = squares.sum() ** 2 / (squares**2 / freedoms).sum()
+    return tested(float(values.mean()), float(np.sqrt(squares.sum())), float(freedom), len(values), level)
 
 
 def _told_apart(low: float, high: float) -> str:

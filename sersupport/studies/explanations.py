@@ -17,11 +17,12 @@ import torch
 
 from sersupport.core.keys import digest
 from sersupport.core.seeds import generator, key_seed
-from sersupport.explain.against_untrained import TRAINED, UNTRAINED, untrained
+from sersupport.explain.against_untrained import TRAINED, UNTRAINED
 from sersupport.explain.attribution import expected_gradients, integrated_gradients
 from sersupport.explain.given import GivenInputs
 from sersupport.explain.perturbation import deletion, occluded
 from sersupport.explain.score_cam import score_cam
+from sersupport.explain.untrained import untrained
 from sersupport.inputs.descriptors import Descriptors, deserialise, extract, frame_times_s
 from sersupport.recipes.rendering import Renderer
 from sersupport.sound.audio import RATE_HZ

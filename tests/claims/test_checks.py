@@ -153,11 +153,11 @@ def test_rankings_follow_the_axis_and_need_more_than_one_recording(predictions, 
 
 def explained(trained, untrained, quantity, explanation="Score-CAM", speakers=12, clips=2):
     rng, rows = np.random.default_rng(0), []
-    for model, mean in {"trained": trained, "untrained": untrained}.items():
+    for model, draw, mean in [("trained", 0, trained), *(("untrained", draw, untrained) for draw in range(1, 6))]:
         for speaker in range(speakers):
             for clip in range(clips):
                 value = mean + 0.05 * rng.standard_normal()
-                rows.append((model, 0, f"s{speaker}", f"{speaker}-{clip}", explanation, value))
+                rows.append((model, draw, f"s{speaker}", f"{speaker}-{clip}", explanation, value))
     return pd.DataFrame(rows, columns=["model", "draw", "speaker", "utterance", "explanation", quantity])
 
 

@@ -9,7 +9,8 @@ import torch
 from scipy import stats
 from torch import nn
 
-from sersupport.explain.against_untrained import against_untrained, texture_over_energy, untrained
+from sersupport.explain.against_untrained import against_untrained, texture_over_energy
+from sersupport.explain.untrained import untrained
 from sersupport.inputs.encoders import encoder as encoders
 from sersupport.systems.fusion import FusionModel, row_config
 

@@ -12,7 +12,8 @@ from scipy.stats import spearmanr
 
 from sersupport.core.seeds import key_seed
 from sersupport.corpora.convention import EMOTIONS
-from sersupport.explain.against_untrained import against_untrained, untrained
+from sersupport.explain.against_untrained import against_untrained
+from sersupport.explain.untrained import untrained
 from sersupport.inputs.descriptors import Descriptors, layout
 from sersupport.studies import explained, explanations
 from sersupport.studies.explanations import Decisions, How
