@@ -83,6 +83,19 @@ def test_grid_is_paired_over_levels_and_axes(bank):
     assert (both.loc[both["noise"] == "white", "recording"] == "").all()
 
 
+def test_every_utterance_of_a_grid_draws_its_source_and_its_piece(bank):
+    """A test of few recordings is a test of many pieces of them, and of each recording about as many."""
+    rows = grid(MANY, bank, ["children_playing", "fish_market"], [0.0, 10.0], "snr", seed=1, part="train")
+    for _, own in rows.groupby("noise"):
+        drawn = own.drop_duplicates("utterance")
+        longer = drawn[~drawn["recording"].str.contains("14470-2-0-14")]  # which is shorter than a clip
+        assert len(drawn) == len(MANY) and longer["offset_s"].nunique() == len(longer)
+        shares = drawn["source"].value_counts(normalize=True)
+        assert len(shares) == 2 and shares.max() <= 1 / 2 + 4 * np.sqrt(1 / 4 / len(MANY))
+    known = bank.sources.set_index("recording")["part"]
+    assert (known[rows["recording"]] == "train").all()
+
+
 def test_grid_refuses(bank):
     with pytest.raises(UserError, match="level_kind"):
         grid(MANY, bank, ["white"], LEVELS, "dB", seed=0)

@@ -14,6 +14,7 @@ from torch import nn
 
 from sersupport.core.errors import UserError
 from sersupport.evaluation import tables
+from sersupport.evaluation.noise import Axis
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.inputs.encoders import encoder as encoders
 from sersupport.studies import explained, explanations, jobs, one_corpus, robustness
@@ -65,7 +66,7 @@ def test_a_fifth_system_goes_all_the_way(small):
     np.testing.assert_allclose(probabilities(found).sum(axis=1), 1, atol=1e-5)
     summary = tables.summarise(found, ["system", "noise", "level"], 100)
     assert summary["recall"].between(0, 1).all() and len(tables.presented(summary, "system", "noise")) == 5
-    areas = robustness.Axis(found, "snr", 100).areas()
+    areas = Axis(found, "snr", 100).areas()
     assert areas["area"].between(0, 1).all() and (found["source"] != "").equals(found["noise"] == "fish_market")
 
     some = found[found["condition"] == "clean"].assign(predicted=lambda frame: frame["true"])  # explain any of them
