@@ -259,6 +259,28 @@ def capped(utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     return utterances[rank.reindex(utterances.index) < most]
 
 
+def halves(utterances: pd.DataFrame, seed: int = 0) -> pd.Series:
+    """Two halves of every speaker's recordings, as even in each class as may be; copies of one stay together.
+
+    Parameters
+    ----------
+    utterances : pandas.DataFrame
+        Utterance table.
+    seed : int
+        Of the draw, which depends on the recordings alone, not on the order of the table.
+
+    Returns
+    -------
+    pandas.Series of int
+        0 or 1 by utterance ``id``; a speaker's odd recording is in the first.
+    """
+    unit = utterances["sha256" if "sha256" in utterances else "id"]
+    drawn = unit.map(lambda key: digest([seed, "halves", key])).rename("drawn")
+    order = utterances[["speaker", "emotion"]].assign(unit=unit, drawn=drawn).drop_duplicates("unit")
+    order = order.sort_values(["speaker", "emotion", "drawn"]).set_index("unit")
+    return (order.groupby("speaker").cumcount() % 2)[unit].set_axis(utterances["id"]).rename("half")
+
+
 def _turns(utterances: pd.DataFrame, seed: int) -> pd.Series:
     """When each row is drawn: within a speaker and class by lot; sorted, by index."""
     order = utterances["id"].map(lambda name: digest([seed, "sample", name])).sort_values().index

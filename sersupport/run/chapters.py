@@ -80,6 +80,11 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
     "11_encoders": Chapter(
         reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders", "finetuned"), sources=_ALL,
     ),
+    "12_voices": Chapter(
+        reads=_UTTERANCES + _of("01_data", "protocols") + _FOLDS
+        + _of("05_training", "jobs", "predictions", "ladder"),
+        writes=("rungs", "enrolment", "transfer"), sources=_ALL,
+    ),
 })  # fmt: skip
 NOTEBOOKS = tuple(CHAPTERS)
 

@@ -10,7 +10,8 @@ import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.core.precision import Precision, best
-from sersupport.corpora.reading import read_all
+from sersupport.corpora.listing import corpus_name, is_listing
+from sersupport.corpora.reading import located, read_all
 from sersupport.corpora.synthesis import make_corpus, make_noises
 from sersupport.evaluation.speed import throughput
 from sersupport.inputs.descriptors import Descriptors
@@ -204,6 +205,16 @@ def folds(run: Run) -> dict[int, Parts]:
 def trained_rows(run: Run) -> list[Trained]:
     """The systems that notebook 05 trained and kept."""
     return kept(run.load("05_training/jobs"), run.path("05_training/models"))
+
+
+def transfer_utterances(run: Run) -> tuple[pd.DataFrame, list[str]]:
+    """Utterances of the corpora that are trained and tested across, and the names of those that are not there."""
+    folder, own = data_folder(run), run.load("01_data/utterances")
+    wanted = {corpus_name(name) if is_listing(name) else name: name for name in run.p.transfer_corpora}
+    there = located(folder, list(dict.fromkeys([*run.p.corpora, *wanted.values()])))
+    others = [name for key, name in wanted.items() if key in there and key not in set(own["corpus"])]
+    tables = [own[own["corpus"].isin(wanted)], *(read_all(folder, others, run.p.classes)[:1] if others else ())]
+    return pd.concat(tables, ignore_index=True), [name for key, name in wanted.items() if key not in there]
 
 
 def plan(run: Run) -> Plan:

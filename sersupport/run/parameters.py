@@ -51,6 +51,7 @@ Level = Annotated[float, Field(gt=0, le=1)]
 ClipLength = Annotated[float, Field(ge=0, le=LONGEST_S), AfterValidator(_whole_or_long)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Counts = Annotated[list[Count], Field(min_length=1), AfterValidator(_rising)]
 Decibels = Annotated[float, Field(ge=-60, le=60)]
 Seed = Annotated[int, Field(ge=0, lt=2**31)]
 Folds = Literal["all"] | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1), AfterValidator(_rising)]
@@ -137,6 +138,10 @@ class Parameters(BaseModel):
     # studies: the ladder of protocols and the ablations
     study_row: Row = "D"
     ablations: Ablations = ["mean pooling", "statistics pooling", "no noisy rows", "clean rows only"]
+    # voices: recordings that a test speaker is enrolled on, and corpora that are trained and tested across
+    enrolment_counts: Counts = [1, 2, 4, 8]
+    enrolment_draws: Count = 1
+    transfer_corpora: Annotated[list[Name], AfterValidator(_each_once)] = ["ravdess", "tess"]
     # encoders: which are compared, with their layers, and how one teaches another
     encoders: Annotated[dict[str, Layers], Field(min_length=1)] = {"w2v2-mini": [-1], "tiny-wav2vec2": [-1]}
     finetuned: dict[str, Folds] = {"tiny-wav2vec2": [0]}  # of these encoders, trained along with rows B and D: folds

@@ -3,12 +3,16 @@
 from collections.abc import Collection
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 
+from sersupport.corpora.protocols import halves
 from sersupport.evaluation.intervals import difference
-from sersupport.evaluation.paired import nested
+from sersupport.evaluation.paired import compare, nested
+from sersupport.evaluation.tables import summarise
 from sersupport.studies.jobs import Job
 from sersupport.studies.setup import Setup, parted
+from sersupport.systems.predictions import probabilities
 
 # what a protocol takes away from the one before it
 TAKEN_AWAY = {
@@ -16,6 +20,9 @@ TAKEN_AWAY = {
     "speaker-disjoint": "known voices",
     "speaker-and-text-disjoint": "known texts",
 }
+STRICT = "speaker-disjoint"
+# speakers apart in training, but not in what the epoch is chosen on
+IN_VALIDATION, ON_TEST = "test speakers heard in validation", "epoch chosen on the test fold"
 
 
 def ladder(
@@ -39,12 +46,101 @@ def ladder(
     """
     jobs, budgets = [], {}
     for (protocol, fold), assignment in assignments.groupby(["protocol", "fold"], sort=False):
-        rows = recipes[["utterance", "variant"]].merge(assignment, on=["utterance", "variant"], how="left")
-        parts = parted(recipes, rows["split"])
-        parts["test"] = parts["test"][parts["test"]["utterance"].isin(tested)]
+        parts = _parts(recipes, assignment, tested)
         budget = budgets.setdefault(fold, setup.budget(len(parts["train"])))
         jobs += setup.jobs(row, parts, budget, protocol, fold)
     return jobs
+
+
+def _parts(recipes: pd.DataFrame, assignment: pd.DataFrame, tested: Collection[str]) -> dict[str, pd.DataFrame]:
+    """Recipes by part, the test without utterances that may not be tested."""
+    rows = recipes[["utterance", "variant"]].merge(assignment, on=["utterance", "variant"], how="left")
+    parts = parted(recipes, rows["split"])
+    return parts | {"test": parts["test"][parts["test"]["utterance"].isin(tested)]}
+
+
+def leaks(
+    setup: Setup,
+    row: str,
+    recipes: pd.DataFrame,
+    assignments: pd.DataFrame,
+    tested: Collection[str],
+    utterances: pd.DataFrame,
+    seed: int = 0,
+) -> list[Job]:
+    """The ladder's speaker-disjoint rung again, its epoch chosen on what it must not be: test rows, or test speakers.
+
+    Training rows, steps and seeds are those of :func:`ladder`, and so is what is tested. Under :data:`ON_TEST` the
+    test rows are the validation rows as well. Under :data:`IN_VALIDATION` each half of every test speaker's recordings
+    is validated on the other half: another model for each, and all are tested once.
+
+    Parameters
+    ----------
+    setup, row, recipes, assignments, tested
+        As for :func:`ladder`; the row must be one that is trained in steps, which the linear probe is not.
+    utterances : pandas.DataFrame
+        The utterance table.
+    seed : int
+        Of the halves, see :func:`sersupport.corpora.protocols.halves`.
+    """
+    half_of, jobs = halves(utterances, seed), []
+    for fold, assignment in assignments[assignments["protocol"] == STRICT].groupby("fold"):
+        parts = _parts(recipes, assignment, tested)
+        test, budget = parts["test"], setup.budget(len(parts["train"]))
+        jobs += setup.jobs(row, parts | {"validation": test}, budget, ON_TEST, fold)
+        half = test["utterance"].map(half_of)
+        for own in (0, 1):
+            other = {"validation": test[half != own], "test": test[half == own]}
+            jobs += setup.jobs(row, parts | other, budget, IN_VALIDATION, fold)
+    return jobs
+
+
+def against(predictions: pd.DataFrame, baseline: str = STRICT, samples: int = 1000) -> pd.DataFrame:
+    """UAR under each protocol, and its difference to one of them on the same speakers.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Predictions table of several protocols, all with the same test rows.
+    baseline : str
+        The protocol that the others are compared with.
+    samples : int
+        Bootstrap samples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        What :func:`sersupport.evaluation.tables.summarise` gives by ``protocol`` and ``condition``, then
+        ``difference``, ``low``, ``high``, ``p`` and ``p_holm`` (corrected within a condition), NaN for the baseline.
+    """
+    rows = []
+    for _, own in predictions.groupby("condition"):
+        paired = compare(own, baseline, "protocol", samples=samples).drop(columns="speakers")
+        rows.append(summarise(own, ["protocol", "condition"], samples).merge(paired, on="protocol", how="left"))
+    return pd.concat(rows, ignore_index=True)
+
+
+def unmoved(predictions: pd.DataFrame, baseline: str = STRICT) -> pd.DataFrame:
+    """Whether a protocol's models say what those of another say, as where the same epoch of one training was chosen.
+
+    Parameters
+    ----------
+    predictions, baseline
+        As for :func:`against`.
+
+    Returns
+    -------
+    pandas.DataFrame of bool
+        A row for each fold and seed, a column for each other protocol.
+    """
+    key = ["fold", "seed", "utterance", "condition"]
+    own = predictions[predictions["protocol"] == baseline]
+    same = {}
+    for name, part in predictions[predictions["protocol"] != baseline].groupby("protocol"):
+        both = part.merge(own, on=key, suffixes=("", " before"))
+        shares = (np.isclose(both[column], both[f"{column} before"]) for column in probabilities(part))
+        same[name] = both.assign(same=np.all(list(shares), axis=0)).groupby(["fold", "seed"])["same"].all()
+    return pd.DataFrame(same)
 
 
 def steps(predictions: pd.DataFrame, order: list[str], samples: int = 1000) -> pd.DataFrame:

@@ -289,3 +289,22 @@ def test_classes_of_few_rows_leave_no_part_empty():
     utterances = odd({"savee": ["DC", "JE"]}, classes=6, texts=0)
     rows = assign(utterances, "utterance-grouped")
     assert rows["split"].value_counts().to_dict() == {"test": 24, "train": 20, "validation": 4}
+
+
+def test_halves_are_even_in_every_class_and_depend_on_no_order():
+    half = protocols.halves(RAVDESS)
+    counts = RAVDESS.assign(half=half.to_numpy()).groupby(["speaker", "emotion", "half"]).size().unstack(fill_value=0)
+    assert (counts[0] - counts[1]).abs().max() <= 1
+    whole = counts.groupby("speaker").sum()
+    assert (whole[0] - whole[1]).isin([0, 1]).all()
+    shuffled = protocols.halves(RAVDESS.sample(frac=1, random_state=0))
+    pd.testing.assert_series_equal(shuffled[half.index], half)
+    some = RAVDESS[RAVDESS["speaker"].isin(RAVDESS["speaker"].unique()[:5])]
+    pd.testing.assert_series_equal(protocols.halves(some), half[some["id"]])
+    assert (protocols.halves(RAVDESS, seed=1) != half).mean() > 0.3
+
+
+def test_copies_of_one_recording_are_in_one_half():
+    copies = RAVDESS.assign(sha256=RAVDESS["id"].str.replace("-3", "-2"))
+    half = protocols.halves(copies).groupby(copies["sha256"].to_numpy())
+    assert half.size().max() == 2 and (half.nunique() == 1).all()

@@ -36,6 +36,9 @@ from sersupport.run.parameters import (
         ({"lambda_levels": [0.5, 0.5]}, "lambda_levels"),
         ({"ablations": ["K = 40", "K = 40"]}, "ablations"),
         ({"bootstrap_samples": 10}, "bootstrap_samples"),
+        ({"enrolment_counts": [4, 1]}, "enrolment_counts = [4, 1]: values must rise"),
+        ({"enrolment_counts": [0, 1]}, "enrolment_counts.0"),
+        ({"transfer_corpora": ["tess", "tess"]}, "transfer_corpora"),
     ],
 )
 def test_unknown_ill_typed_and_out_of_range_parameters_are_named(values, words):

@@ -11,7 +11,7 @@ from sersupport.corpora.protocols import levelled
 from sersupport.evaluation import metrics
 from sersupport.recipes.drawing import VARIANTS
 from sersupport.studies.ablation import BASELINE, ablation
-from sersupport.studies.protocols import TAKEN_AWAY, ladder, steps
+from sersupport.studies.protocols import IN_VALIDATION, ON_TEST, STRICT, TAKEN_AWAY, ladder, leaks, steps
 
 
 def test_every_protocol_is_trained_on_as_many_rows_and_tests_what_may_be_tested(toy, setup, protocols):
@@ -64,3 +64,34 @@ def test_every_protocol_and_change_takes_exactly_the_same_steps(toy, setup, prot
         every = some[0].budget.evaluate_every
         assert courses == [[every, 2 * every, 3 * every]] * len(some)
     assert isinstance(bench.run(jobs[:1]), pd.DataFrame)
+
+
+def test_a_leak_differs_from_the_strict_rung_in_its_validation_alone(toy, setup, protocols):
+    bench = toy("emotion")
+    recipes, utterances = bench.store.recipes, bench.utterances.reset_index(drop=True)
+    arguments = setup, "D", recipes, protocols, set(recipes["utterance"].unique()[::2])
+    (strict,) = (job for job in ladder(*arguments) if job.protocol == STRICT)
+    on_test, *halves = leaks(*arguments, utterances)
+    assert [job.protocol for job in (on_test, *halves)] == [ON_TEST, IN_VALIDATION, IN_VALIDATION]
+    for job in (on_test, *halves):
+        pd.testing.assert_frame_equal(job.train, strict.train)
+        assert job.budget == strict.budget and job.seed == strict.seed
+    pd.testing.assert_frame_equal(on_test.validation, strict.test)
+    pd.testing.assert_frame_equal(on_test.test, strict.test)
+    tested = pd.concat([job.test for job in halves])
+    pd.testing.assert_frame_equal(tested.sort_index(), strict.test)  # each row once
+    speaker = utterances.set_index("id")["speaker"]
+    for job, other in zip(halves, halves[::-1], strict=True):
+        pd.testing.assert_frame_equal(job.validation, other.test)
+        assert not set(job.validation["utterance"]) & set(job.test["utterance"])
+        assert set(speaker[job.validation["utterance"]]) == set(speaker[strict.test["utterance"]])
+
+
+def test_an_epoch_chosen_on_the_test_is_the_best_that_the_test_knows(toy, setup, protocols):
+    bench = toy("speaker", "emotion")
+    recipes = bench.store.recipes
+    arguments = replace(setup, epochs=6), "D", recipes, protocols, set(recipes["utterance"])
+    job = leaks(*arguments, bench.utterances.reset_index(drop=True))[0]
+    course = bench.history(bench.fit(job))["validation_uar"]
+    reported = metrics.metrics(bench.run([job]))["recall"]
+    assert reported == pytest.approx(course.max()) and course.max() > course.mean()
