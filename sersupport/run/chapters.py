@@ -115,6 +115,6 @@ def chapters_table(
     rows.append(["---"] * len(rows[0]))
     for name, chapter in chapters.items():
         reads = dict.fromkeys((*chapter.sources, *sorted(artefact[:2] for artefact in chapter.reads)))
-        times = (of[name] for of in minutes.values())
+        times = (of.get(name, "–") for of in minutes.values())
         rows.append([name, questions[name], ", ".join(reads), ", ".join(chapter.writes), *times])
     return "\n".join("|" + "|".join("---" if cell == "---" else f" {cell} " for cell in row) + "|" for row in rows)
