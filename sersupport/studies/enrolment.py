@@ -287,6 +287,9 @@ def gains(predictions: pd.DataFrame, samples: int = 1000) -> pd.DataFrame:
             names = {"system": system, "speech": speech}
             rows.append({**names, **summarise(part, by, samples).iloc[0], **gap, "speakers": own["speaker"].nunique()})
     table = pd.DataFrame(rows)
+    table = table.reindex(
+        columns=list(dict.fromkeys([*table, "difference", "low", "high", "p"]))
+    )  # no enrolment at all
     corrected = [_holm(own["p"].dropna()) for _, own in table.groupby("system")]
     return table.assign(p_holm=pd.concat(corrected))
 

@@ -193,3 +193,10 @@ def test_gains_are_differences_to_no_enrolment_on_the_same_rows(found):
     p = table[table["system"] == "D"].set_index("p")["p_holm"].dropna().sort_index()
     factors = np.arange(len(p), 0, -1)  # Holm: the smallest of m times m, the next times m - 1, never falling
     np.testing.assert_allclose(p, np.minimum(np.maximum.accumulate(p.index * factors), 1))
+
+
+def test_without_any_enrolment_there_are_no_gains(found):
+    """Numbers of recordings that nobody has once ended in a missing column."""
+    predictions = found[2]
+    table = enrolment.gains(predictions[predictions["kind"] == NONE], 100)
+    assert len(table) == 4 and table[["difference", "p", "p_holm"]].isna().all().all()
