@@ -152,9 +152,9 @@ def against_probe(clean: pd.DataFrame, row: str, probe: str, heard: Collection[s
 def verdicts(number: Mapping[str, int]) -> str:
     """Counts of the ledger in a sentence; ``number`` of claims by verdict."""
     judged = sum(number[name] for name in (REPRODUCED, NOT_REPRODUCED, UNDECIDED, CONTRADICTED))
+    differs = f"; in another setting, and not judged: {number[SETTING_DIFFERS]}" if number[SETTING_DIFFERS] else ""
     return (
-        f"Of **{sum(number.values())} claims** in four papers {judged} can be judged here: {number[REPRODUCED]} are"
-        f" reproduced, {number[NOT_REPRODUCED]} are not, {number[UNDECIDED]} stay undecided,"
-        f" **{number[CONTRADICTED]} are contradicted by the papers' own numbers**. For {number[SETTING_DIFFERS]} the"
-        " setting differs, and our figures stand beside theirs without a verdict."
+        f"Of **{sum(number.values())} claims** in four papers {judged} can be judged here: reproduced"
+        f" {number[REPRODUCED]}, not reproduced {number[NOT_REPRODUCED]}, undecided {number[UNDECIDED]},"
+        f" **contradicted by the papers' own numbers {number[CONTRADICTED]}**{differs}."
     )

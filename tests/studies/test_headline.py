@@ -75,4 +75,5 @@ def test_a_row_stands_beside_the_probe_and_those_who_were_heard_are_counted():
 def test_counts_of_verdicts_add_up():
     number = dict(zip(verdicts.VERDICTS, range(1, 7), strict=True))
     text = headline.verdicts(number)
-    assert "**21 claims**" in text and " 10 can be judged" in text and "For 5 the setting differs" in text
+    assert "**21 claims**" in text and " 10 can be judged" in text and "not judged: 5" in text
+    assert "not judged" not in headline.verdicts(number | {verdicts.SETTING_DIFFERS: 0})
