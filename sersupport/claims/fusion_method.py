@@ -21,9 +21,9 @@ def _add_up(evidence: Evidence) -> tuple[bool, str]:
     sums = {"corpora": (cells.sum(), samples), "classes": (cells.sum(axis=1), _TABLE3["total"])}
     wrong = {name: int((own != given[own.index]).sum()) for name, (own, given) in sums.items()}
     totals = (int(samples.sum()), int(_TABLE2["speakers"].sum()))
-    words = f"Table II has {totals[0]:,} samples of {totals[1]} speakers; of Table III's sums"
-    words += "".join(f" {count} of {len(sums[name][0])} {name}," for name, count in wrong.items())
-    return totals == (12162, 121) and not any(wrong.values()), f"{words} are not as printed"
+    words = f"Table II has {totals[0]:,} samples of {totals[1]} speakers; of Table III's sums are"
+    words += f" not as printed: {', '.join(f'{count} of {len(sums[name][0])} {name}' for name, count in wrong.items())}"
+    return totals == (12162, 121) and not any(wrong.values()), words
 
 
 def _classes(evidence: Evidence) -> tuple[bool, str]:
