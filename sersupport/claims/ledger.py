@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from difflib import get_close_matches
 
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from sersupport.claims import cnn_attention, fusion_method, fusion_results, humpcat, trnet
 from sersupport.claims.evidence import PRINT, Claim, Evidence, Finding
 from sersupport.claims.verdicts import VERDICTS
 from sersupport.core.errors import UserError
+from sersupport.evaluation.paired import holm
 
 CLAIMS = (*fusion_method.CLAIMS, *fusion_results.CLAIMS, *cnn_attention.CLAIMS, *humpcat.CLAIMS, *trnet.CLAIMS)
 
@@ -90,9 +90,7 @@ def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame
     """
     found = [claim.found(evidence) for claim in claims]
     p = pd.DataFrame({"family": [claim.family or claim.id for claim in claims], "p": [one.p for one in found]})
-    corrected = p["p"].copy()
-    for _, own in p.dropna().groupby("family")["p"]:
-        corrected[own.index] = multipletests(own, method="holm")[1]
+    corrected = p.groupby("family")["p"].transform(holm)
     rows = zip(claims, found, corrected, strict=True)
     return pd.DataFrame([_row(claim, one, float(p_holm), evidence.profile) for claim, one, p_holm in rows])
 

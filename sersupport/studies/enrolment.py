@@ -15,13 +15,13 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
-from statsmodels.stats.multitest import multipletests
 from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader
 
 from sersupport.core.keys import digest
 from sersupport.core.seeds import generator
 from sersupport.evaluation.intervals import contrast
+from sersupport.evaluation.paired import holm
 from sersupport.evaluation.tables import summarise
 from sersupport.inputs.store import Materials, MaterialsDataset
 from sersupport.recipes.drawing import environmental
@@ -290,9 +290,4 @@ def gains(predictions: pd.DataFrame, samples: int = 1000) -> pd.DataFrame:
     table = table.reindex(
         columns=list(dict.fromkeys([*table, "difference", "low", "high", "p"]))
     )  # no enrolment at all
-    corrected = [_holm(own["p"].dropna()) for _, own in table.groupby("system")]
-    return table.assign(p_holm=pd.concat(corrected))
-
-
-def _holm(p: pd.Series) -> pd.Series:
-    return pd.Series(multipletests(p, method="holm")[1] if len(p) else [], index=p.index, dtype=float)
+    return table.assign(p_holm=table.groupby("system")["p"].transform(holm))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sersupport.corpora.protocols import halves
 from sersupport.evaluation.intervals import difference
-from sersupport.evaluation.paired import compare, nested
+from sersupport.evaluation.paired import compare, holm, nested
 from sersupport.evaluation.tables import summarise
 from sersupport.studies.jobs import Job
 from sersupport.studies.setup import Setup, parted
@@ -161,7 +161,7 @@ def steps(predictions: pd.DataFrame, order: list[str], samples: int = 1000) -> p
     -------
     pandas.DataFrame
         ``condition``, ``from``, ``to``, ``what goes``, and what
-        :func:`sersupport.evaluation.intervals.difference` gives.
+        :func:`sersupport.evaluation.intervals.difference` gives; ``p_holm``, corrected over the table.
     """
     rows = []
     for kind, part in predictions.groupby("condition"):
@@ -169,4 +169,5 @@ def steps(predictions: pd.DataFrame, order: list[str], samples: int = 1000) -> p
         for first, second in pairwise(order):
             gap = difference(of[second], nested(of[first], of[second]), samples=samples)
             rows.append({"condition": kind, "from": first, "to": second, "what goes": TAKEN_AWAY[second], **gap})
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(p_holm=holm(table["p"]))
