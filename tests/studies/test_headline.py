@@ -31,7 +31,7 @@ def ladder(at_random: float, apart: float, noisy: float = 0.7, corpora=("ravdess
 
 
 def test_what_is_printed_stands_beside_what_two_splits_give():
-    found = headline.beside_print(ladder(0.9, 0.6), 200).set_index("what")
+    found = headline.beside_print(ladder(0.9, 0.6), False, 200).set_index("what")
     assert found.loc[headline.PRINTED, "accuracy_pct"] == 91.28  # Table IV
     assert found.loc[headline.AT_RANDOM, "accuracy_pct"] == pytest.approx(90)
     assert found.loc[headline.APART, "accuracy_pct"] == pytest.approx(60)
@@ -45,14 +45,16 @@ def test_what_is_printed_stands_beside_what_two_splits_give():
 
 @pytest.mark.parametrize(("at_random", "said"), [(0.9, True), (0.8, False)])
 def test_it_is_consistent_only_where_it_is_near(at_random, said):
-    text = headline.split_alone(headline.beside_print(ladder(at_random, 0.6), 200), synthetic=False)
+    text = headline.split_alone(headline.beside_print(ladder(at_random, 0.6), False, 200), synthetic=False)
     assert "RAVDESS: printed 91.3 %" in text and "**60.0 %**" in text
     assert ("consistent with" in text and "no proof" in text) == said
     assert said or "Neither is what is printed to within 5 points" in text
 
 
 def test_synthetic_speech_is_set_beside_nothing_that_is_printed():
-    text = headline.split_alone(headline.beside_print(ladder(0.9, 0.6), 200), synthetic=True)
+    beside = headline.beside_print(ladder(0.9, 0.6), True, 200)
+    assert set(beside["what"]) == {headline.AT_RANDOM, headline.APART, headline.CHANCE}
+    text = headline.split_alone(beside, synthetic=True)
     assert "91" not in text and "says nothing about people" in text
 
 
