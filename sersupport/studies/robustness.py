@@ -1,4 +1,4 @@
-"""Trained systems on the grids of noise: what is left at each level, which noise is hardest, what hearing it brings."""
+"""Trained systems on the grids of noise: recording by recording, sources heard and unheard, types never heard."""
 
 from collections.abc import Collection, Iterable, Mapping
 
