@@ -222,7 +222,8 @@ def enrolled(bench: Bench, systems: Sequence[Trained], folds: Mapping[int, Parts
         recordings and ``trained`` (that of the training speakers': the same, or :data:`RANDOM`), and ``draw``.
     """
     tasks = [(one, folds[one.names["fold"]]) for one in systems]
-    bench.prepare((bench.model(one)[1], rows) for one, own in tasks for rows in own.values())
+    eaten = [(bench.model(one)[1], own) for one, own in tasks]
+    bench.prepare((inputs, rows) for inputs, own in eaten for rows in own.values())
     return pd.concat(each(_enrolled, (bench, plan), tasks, ENROLMENT), ignore_index=True)
 
 
