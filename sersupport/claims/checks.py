@@ -129,7 +129,7 @@ def above(
     if evidence.synthetic:
         return _no_evidence(words, source)
     if np.isnan(low):
-        return Finding(f"{words}; one speaker gives no interval", source, NOT_TESTABLE)
+        return Finding(f"{words}; too few speakers, or draws, for an interval", source, NOT_TESTABLE)
     return Finding(words, source, None, low, high, float(gap["p"]) if least == 0 else p_of(gap, least), value > least)
 
 
@@ -205,7 +205,14 @@ def weakest(
     Berger, R. L. (1982), Multiparameter hypothesis testing and acceptance sampling, Technometrics 24(4): the
     intersection-union test.
     """
-    words, gap = max(gaps, key=lambda own: own[1]["p"] / 2 if own[1]["difference"] > 0 else 1 - own[1]["p"] / 2)
+
+    def doubt(own: tuple[str, Mapping[str, float]]) -> float:
+        gap = own[1]
+        if np.isnan(gap["p"]):  # nothing is known of it
+            return np.inf
+        return gap["p"] / 2 if gap["difference"] > 0 else 1 - gap["p"] / 2
+
+    words, gap = max(gaps, key=doubt)
     return above(evidence, gap, words, source, unit)
 
 

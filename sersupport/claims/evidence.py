@@ -77,7 +77,7 @@ class Finding:
         """The verdict, given p as corrected within the claim's family."""
         if self.verdict is not None:
             return self.verdict
-        if p_holm >= LEVEL:
+        if not p_holm < LEVEL:
             return UNDECIDED
         return REPRODUCED if self.favours else NOT_REPRODUCED
 

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-from statsmodels.stats.multitest import multipletests
 
 from sersupport.core.errors import UserError
 from sersupport.evaluation.intervals import contrast, unshared
@@ -83,8 +82,9 @@ def holm(p: pd.Series) -> np.ndarray:
     ----------
     Holm (1979), A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6(2).
     """
+    # statsmodels' collects garbage at every call, which takes a second where torch is loaded
     values = np.asarray(p, float)
-    corrected, known = np.full(len(values), np.nan), ~np.isnan(values)
-    if known.any():
-        corrected[known] = multipletests(values[known], method="holm")[1]
+    corrected, order = np.full(len(values), np.nan), np.argsort(values)[: np.sum(~np.isnan(values))]
+    steps = values[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.maximum.accumulate(steps).clip(max=1)
     return corrected

@@ -44,7 +44,7 @@ def check(parameters: Parameters, root: Path, sources: Collection[str], echo: Ca
         If corpora or noises are not there, a fold is none of theirs, or an encoder is broken, lacks a layer, or
         cannot be had. Of those that are only compared, some may be absent from this machine, not all.
     """
-    for name in parameters.corpora:
+    for name in (*parameters.corpora, *parameters.transfer_corpora):
         corpus_name(name) if is_listing(name) else corpus(name)
     recorded = parameters.data_dir != EMBEDDED
     folder = root / parameters.data_dir

@@ -87,6 +87,7 @@ class Keys:
 
     def __init__(self, parameters: Parameters, root: Path) -> None:
         self._parameters, self._root = parameters, root
+        self._stamps: dict[tuple[str, ...], str] = {}  # of corpora, looked at once
 
     def key(self, step: Step, artefacts: Path) -> str:
         """Digest of a notebook's code and parameters, the package, the libraries, and all that it reads.
@@ -101,7 +102,11 @@ class Keys:
             Folder of the run's artefacts.
         """
         read = [path for artefact in step.chapter.reads for path in files(artefacts, artefact)]
-        sources = {CORPORA: lambda: self._corpora, NOISE: lambda: self._noises, ENCODERS: lambda: self._encoders(step)}
+        sources = {
+            CORPORA: lambda: self._corpora(step),
+            NOISE: lambda: self._noises,
+            ENCODERS: lambda: self._encoders(step),
+        }
         return digest([
             step.code,
             step.values,
@@ -120,9 +125,11 @@ class Keys:
             if part.name not in SHOWS and not is_left(part.name)
         ])  # fmt: skip
 
-    @cached_property
-    def _corpora(self) -> str:
-        return self._recorded(lambda folder: audio_files(folder, self._parameters.corpora))
+    def _corpora(self, step: Step) -> str:
+        names = (*self._parameters.corpora, *step.values.get("transfer_corpora", ()))
+        if names not in self._stamps:
+            self._stamps[names] = self._recorded(lambda folder: audio_files(folder, names))
+        return self._stamps[names]
 
     @cached_property
     def _noises(self) -> str:

@@ -121,6 +121,8 @@ def test_the_weakest_of_several_differences_decides(evidence):
     assert verdict("strong") == ("strong", REPRODUCED)
     assert verdict("strong", "weak") == ("weak", UNDECIDED)
     assert verdict("weak", "wrong", "strong") == ("wrong", NOT_REPRODUCED)
+    gaps["unknown"] = dict.fromkeys(("low", "high", "p"), np.nan) | {"difference": 0.5, "speakers": 24}
+    assert verdict("wrong", "unknown") == ("unknown", NOT_TESTABLE)
 
 
 def grid(predictions, axis, shares, sources=2):

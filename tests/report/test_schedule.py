@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -172,3 +173,16 @@ def test_what_does_not_exist_in_the_package_is_shown_by_nothing():
 def test_a_missing_corpus_is_said_before_anything_runs(project):
     with pytest.raises(UserError, match="no corpus found"):
         project(corpora=["tess"])
+
+
+def test_a_corpus_that_is_only_crossed_to_counts_where_it_is_named(tmp_path):
+    """Chapter 12 reads corpora that no other does; they were not looked at once."""
+    for name in ("ravdess/Actor_01", "tess"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+    (tmp_path / "data/ravdess/Actor_01/03-01-01-01-01-01-01.wav").write_bytes(b"one")
+    parameters = Parameters(data_dir="data", corpora=["ravdess"], transfer_corpora=["ravdess", "tess"])
+    across, alone = SimpleNamespace(values={"transfer_corpora": ["ravdess", "tess"]}), SimpleNamespace(values={})
+    before = [Keys(parameters, tmp_path)._corpora(step) for step in (across, alone)]
+    (tmp_path / "data/tess/OAF_back_angry.wav").write_bytes(b"two")
+    after = [Keys(parameters, tmp_path)._corpora(step) for step in (across, alone)]
+    assert before[0] != after[0] and before[1] == after[1]

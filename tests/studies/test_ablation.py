@@ -11,7 +11,7 @@ from safetensors.numpy import load_file
 from sersupport.core.errors import UserError
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.run.parameters import Parameters
-from sersupport.studies.ablation import BASELINE, CHANGES, ablation
+from sersupport.studies.ablation import BASELINE, CHANGES, ablation, at_published_width
 from sersupport.studies.setup import parted
 from sersupport.systems.fusion import FusionConfig
 
@@ -36,6 +36,15 @@ def test_a_change_changes_one_thing(setup, parts):
     expected = bench.store.spectral[quiet.index].mean(axis=0)
     stored = load_file(folders["no noisy rows"] / "model.safetensors")["spectral_mean"]
     np.testing.assert_allclose(stored, expected, atol=1e-5)
+
+
+def test_the_published_width_has_the_same_rows_and_steps(setup, parts):
+    wide = at_published_width(replace(setup, seeds=(3, 4)), "D", {0: parts[1]})
+    assert [(job.system, job.config.cnn_width, job.seed) for job in wide] == [
+        (BASELINE, setup.width, 3),
+        ("published width", 1.0, 3),
+    ]
+    assert wide[0].budget == wide[1].budget and wide[0].train is wide[1].train
 
 
 def test_an_unknown_change_is_refused(setup, parts):

@@ -12,6 +12,7 @@ import pytest
 
 from sersupport.core.cache import Cache
 from sersupport.core.errors import UserError
+from sersupport.corpora.reading import read_all
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.inputs.encoders import encoder as encoders
 from sersupport.recipes.bank import ENVIRONMENTS
@@ -108,3 +109,40 @@ def test_the_corpus_to_probe_has_speakers_of_both_kinds():
     assert set(studies.corpus_to_probe(table[table["speaker"] != "ravdess-01"])["corpus"]) == {"cremad"}
     with pytest.raises(UserError, match="must stay unheard"):
         studies.corpus_to_probe(table[table["corpus"] == "tess"])
+
+
+def test_a_fine_tuned_row_has_the_encoder_inside_and_starts_from_it(small, one, encoder):
+    """On the folds that are asked for, with one seed, on the rows that the frozen ones are trained on."""
+    setup, folds = replace(one, seeds=(0, 1)), {fold: small.recipes for fold in (0, 1)}
+    frozen = studies.compared(setup, {encoders.TINY: encoder}, ["D"], folds)
+    (tuned,) = studies.finetuned(setup, {encoders.TINY: encoder}, ["D"], {encoders.TINY: {1: folds[1]}})
+    (same,) = [job for job in frozen if job.system == "D" and job.fold == 1]
+    assert tuned.config.encoder == encoder.config and tuned.start is encoder and "waves" in tuned.inputs
+    assert same.config.encoder is None and "frames" in same.inputs
+    assert (tuned.seed, tuned.fold, tuned.labels) == (0, 1, {"encoder": encoders.TINY}) == (same.seed, 1, same.labels)
+    assert tuned.train.equals(same.train) and tuned.test.equals(same.test) and tuned.budget == same.budget
+
+
+def test_all_classes_are_those_that_the_corpora_name(small, tmp_path):
+    """Calm counts as neutral in the paper's classes; where nobody is calm there is nothing to show apart."""
+    folder = tmp_path / "data"
+    shutil.copytree(small.folder / "ravdess", folder / "ravdess")
+    shutil.copytree(small.folder / "noise", folder / "noise")
+
+    def bench():
+        parameters = Parameters().model_copy(update={"data_dir": "data", "corpora": ["ravdess"]})
+        table = read_all(folder, ["ravdess"], parameters.classes)[0]
+        run = SimpleNamespace(
+            p=parameters, root=tmp_path, build=tmp_path, cache=Cache(tmp_path / "cache"), jobs_folder=tmp_path / "jobs",
+            load=lambda name: table,
+        )  # fmt: skip
+        return table, from_parameters.bench_with_all_classes(run)
+
+    for path in (folder / "ravdess").rglob("03-01-02-*"):
+        path.unlink()
+    assert bench()[1] is None
+    calm = next((folder / "ravdess").rglob("03-01-01-*"))
+    shutil.copyfile(calm, calm.with_name(calm.name.replace("03-01-01-", "03-01-02-", 1)))
+    table, found = bench()
+    assert "calm" not in set(table["emotion"]) and "calm" in found.store.renderer.classes
+    assert set(found.utterances["id"]) == set(table["id"])
