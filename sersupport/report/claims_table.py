@@ -59,7 +59,10 @@ def ledger_of(folder: Path, recompute: bool = False) -> pd.DataFrame:
     if not recompute:
         table = artefacts.load(LEDGER)
         if lacking := [name for name in _COLUMNS if name not in table] or ["claim"] * table.empty:
-            raise UserError(f"{LEDGER} in {folder} has no {lacking[0]}: run notebook {LEDGER.partition('/')[0]} again")
+            raise UserError(
+                f"{LEDGER} in {folder} has no {lacking[0]}, an earlier version may have made it: run notebook"
+                f" {LEDGER.partition('/')[0]} again"
+            )
         return table
     from sersupport.claims.evidence import ARTEFACTS, Evidence
     from sersupport.claims.ledger import ledger
