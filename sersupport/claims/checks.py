@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sersupport.claims.evidence import GRID, LADDER, PRINT, RELATED, SOURCES, Absent, Check, Evidence, Finding
 from sersupport.claims.verdicts import (
@@ -19,7 +18,8 @@ from sersupport.claims.verdicts import (
 )
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
 from sersupport.evaluation.paired import nested
-from sersupport.evaluation.resampling import resampled
+from sersupport.evaluation.resampling import resampled, standard_error, tested
+from sersupport.evaluation.tables import number_of_sources
 
 Statement = Callable[..., tuple[bool, str]]  # whether it holds, and the numbers in words
 Rows = Callable[[Evidence], pd.DataFrame]
@@ -135,9 +135,8 @@ def above(
 
 def p_of(gap: Mapping[str, float], least: float = 0.0) -> float:
     """Two-sided p of a difference that is a threshold, from its interval over speakers."""
-    freedom = gap["speakers"] - 1
-    error = max((gap["high"] - gap["low"]) / 2 / stats.t.ppf(0.975, freedom), 1e-12)
-    return float(2 * stats.t.sf(abs(gap["difference"] - least) / error, freedom))
+    speakers = gap["speakers"]
+    return tested(gap["difference"] - least, standard_error(gap), speakers - 1, speakers)["p"]
 
 
 def within_margin(evidence: Evidence, gap: Mapping[str, float], words: str, source: str) -> Finding:
@@ -250,8 +249,7 @@ def extreme(evidence: Evidence, axis: str, claimed: str, others: Sequence[str], 
     """
     rows = evidence.unheard(axis)
     rows = rows[(rows["system"] == "D") & rows["noise"].isin([claimed, *others])]
-    number = rows[rows["source"] != ""].groupby("noise")["source"].nunique()
-    several = [name for name in rows["noise"].unique() if number.get(name, 2) > 1]  # one that is made is never the same
+    several = [name for name, own in rows.groupby("noise", sort=False) if number_of_sources(own) != 1]
     rivals, named = [name for name in several if name != claimed], claimed.replace("_", " ")
     if claimed not in several or not rivals:
         raise Absent(GRID, f"row D in {named}, from two recordings or more, and in another noise")

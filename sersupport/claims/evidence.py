@@ -10,9 +10,10 @@ from typing import Any
 import pandas as pd
 
 from sersupport.claims import facts
-from sersupport.claims.verdicts import LEVEL, NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, UNDECIDED
+from sersupport.claims.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, UNDECIDED
 from sersupport.core.errors import Missing
 from sersupport.corpora.conventions import CORPORA, title
+from sersupport.evaluation.ranking import SIGNIFICANT
 from sersupport.recipes.bank import ENVIRONMENTS
 
 PRINT = "print"  # source of what is recomputed from printed numbers and definitions
@@ -77,7 +78,7 @@ class Finding:
         """The verdict, given p as corrected within the claim's family."""
         if self.verdict is not None:
             return self.verdict
-        if not p_holm < LEVEL:
+        if not p_holm < SIGNIFICANT:
             return UNDECIDED
         return REPRODUCED if self.favours else NOT_REPRODUCED
 

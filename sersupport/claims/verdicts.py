@@ -8,5 +8,4 @@ SETTING_DIFFERS = "setting differs"
 NOT_TESTABLE = "not testable here"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, CONTRADICTED, SETTING_DIFFERS, NOT_TESTABLE)
 
-LEVEL = 0.05  # of p after Holm's correction within a family of claims
 MARGIN = 0.05  # of UAR: what arXiv 2512.18298 calls degraded "marginally by only" five points (IV-B1), before any test

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -195,6 +195,11 @@ def tested(value: float, error: float, freedom: float, speakers: int, level: flo
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     p = np.nan if np.isnan(error) else float(2 * stats.t.sf(abs(value) / max(error, 1e-12), freedom))
     return {"difference": value, "low": value - half, "high": value + half, "p": p, "speakers": speakers}
+
+
+def standard_error(gap: Mapping[str, float], level: float = 0.95) -> float:
+    """That of a difference over speakers, from its interval with one less degrees of freedom; NaN where that is."""
+    return float((gap["high"] - gap["low"]) / 2 / stats.t.ppf((1 + level) / 2, gap["speakers"] - 1))
 
 
 def _grouped(predictions: pd.DataFrame, by: Sequence[str]) -> tuple[np.ndarray, pd.DataFrame]:

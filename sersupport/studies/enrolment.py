@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import torch
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline
 from threadpoolctl import threadpool_limits
 from torch.utils.data import DataLoader
 
@@ -31,7 +29,7 @@ from sersupport.studies.jobs import Bench, Trained
 from sersupport.studies.setup import Parts
 from sersupport.systems.base import System
 from sersupport.systems.predictions import predictions_table
-from sersupport.systems.probe import PENALTY
+from sersupport.systems.probe import regression
 
 ENROLMENT = "enrolment"  # the protocol, and the recordings of it
 NONE, RANDOM, NEUTRAL = "none", "random", "neutral"  # kinds of enrolment; any other emotion is one, too
@@ -251,11 +249,6 @@ def _enrolled(shared: tuple[Bench, Plan], task: tuple[Trained, Parts]) -> pd.Dat
     return pd.concat(tables, ignore_index=True)
 
 
-def regression() -> Pipeline:
-    """The regression of :class:`sersupport.systems.probe.Probe`, not yet fitted."""
-    return make_pipeline(StandardScaler(), LogisticRegression(C=PENALTY, class_weight="balanced", max_iter=2000))
-
-
 def _probabilities(classifier: Pipeline, values: np.ndarray, n_classes: int) -> np.ndarray:
     """Probability of every class (n, C), 0 for one that was not in training."""
     found = np.zeros((len(values), n_classes))
@@ -288,7 +281,6 @@ def gains(predictions: pd.DataFrame, samples: int = 1000) -> pd.DataFrame:
             names = {"system": system, "speech": speech}
             rows.append({**names, **summarise(part, by, samples).iloc[0], **gap, "speakers": own["speaker"].nunique()})
     table = pd.DataFrame(rows)
-    table = table.reindex(
-        columns=list(dict.fromkeys([*table, "difference", "low", "high", "p"]))
-    )  # no enrolment at all
+    # without any enrolment there are no differences
+    table = table.reindex(columns=list(dict.fromkeys([*table, "difference", "low", "high", "p"])))
     return table.assign(p_holm=table.groupby("system")["p"].transform(holm))

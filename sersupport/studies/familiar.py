@@ -4,10 +4,10 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from sersupport.evaluation.intervals import contrast, difference
 from sersupport.evaluation.metrics import metrics
+from sersupport.evaluation.resampling import standard_error, tested
 from sersupport.inputs.encoders.encoder import MINI
 from sersupport.systems.lessons import known_to_mini
 
@@ -70,16 +70,11 @@ def familiarity(predictions: pd.DataFrame, heard: Collection[str], samples: int 
     return pd.DataFrame(rows)
 
 
-def _less_independent(first: dict[str, float], second: dict[str, float], level: float = 0.95) -> tuple[float, ...]:
+def _less_independent(first: dict[str, float], second: dict[str, float]) -> tuple[float, ...]:
     """First less second of two differences over different speakers, and its interval: their errors add up."""
     value, fewest = first["difference"] - second["difference"], min(first["speakers"], second["speakers"])
-    if fewest < FEWEST:
-        return value, np.nan, np.nan
-    errors = [
-        (own["high"] - own["difference"]) / stats.t.ppf((1 + level) / 2, own["speakers"] - 1) for own in (first, second)
-    ]
-    half = stats.t.ppf((1 + level) / 2, fewest - 1) * np.hypot(*errors)
-    return value, value - half, value + half
+    gap = tested(value, float(np.hypot(standard_error(first), standard_error(second))), fewest - 1, fewest)
+    return gap["difference"], gap["low"], gap["high"]
 
 
 def note(tested: pd.DataFrame, encoders: Collection[str], embedded: bool) -> str:

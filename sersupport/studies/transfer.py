@@ -1,7 +1,6 @@
 """Trained on one corpus, tested on another: other voices, other recordings, other actors' idea of an emotion."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import permutations
 
 import pandas as pd
@@ -55,7 +54,7 @@ def transfers(setup: Setup, systems: Sequence[str], utterances: pd.DataFrame, sc
         ``classes`` (those shared, as text). A pair that shares fewer than two classes is left out.
     """
     jobs: list[Job] = []
-    setup = replace(setup, seeds=setup.seeds[:1])
+    setup = setup.with_one_seed()
     within: dict[tuple[str, str], pd.DataFrame] = {}
     for source, target in permutations(usable(utterances), 2):
         names = shared_classes(utterances, source, target)

@@ -38,13 +38,12 @@ def settings(system: str, count: int, seed: int = 0) -> list[Setting]:
     ----------
     Bergstra and Bengio (2012), Random search for hyper-parameter optimization, JMLR 13.
     """
-    space = LINEAR if system == PROBE else ROW
-    found = [{name: values[0] for name, values in space.items()}]
     if system == PROBE:
-        return [{"penalty": value} for value in space["penalty"][:count]]
+        return [{"penalty": value} for value in LINEAR["penalty"][:count]]
+    found = [{name: values[0] for name, values in ROW.items()}]
     rng = generator(seed, "settings", system)
     while len(found) < count:
-        drawn = {name: values[rng.integers(len(values))] for name, values in space.items()}
+        drawn = {name: values[rng.integers(len(values))] for name, values in ROW.items()}
         if drawn not in found:
             found.append(drawn)
     return found

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor, nn
 
@@ -85,8 +85,9 @@ class Probe(System):
         """
         if len(np.unique(train.labels)) < 2:
             raise UserError("a probe needs training rows of two classes or more: choose more utterances")
-        classifier = LogisticRegression(C=self.config.penalty, class_weight="balanced", max_iter=2000)
-        scaler, _ = make_pipeline(StandardScaler(), classifier).fit(pooled(train), train.labels)
+        scaler, classifier = (
+            step for _, step in regression(self.config.penalty).fit(pooled(train), train.labels).steps
+        )
         weights, biases = classifier.coef_, classifier.intercept_
         if len(classifier.classes_) == 2:  # of two classes scikit-learn keeps the difference only
             weights, biases = np.stack([0 * weights[0], weights[0]]), np.array([0.0, biases[0]])
@@ -97,6 +98,11 @@ class Probe(System):
         self.linear.weight[classifier.classes_] = torch.from_numpy(weights).float()
         self.linear.bias[classifier.classes_] = torch.from_numpy(biases).float()
         return True
+
+
+def regression(penalty: float = PENALTY) -> Pipeline:
+    """Logistic regression on standardised dimensions, every class weighing the same, not yet fitted."""
+    return make_pipeline(StandardScaler(), LogisticRegression(C=penalty, class_weight="balanced", max_iter=2000))
 
 
 def pooled(rows: Materials) -> np.ndarray:
