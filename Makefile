@@ -11,7 +11,7 @@ report: $(READY)
 	@$(BIN)/sersupport report --profile demo
 
 test: $(READY)
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal
 
 lab: $(READY)
 	@$(BIN)/jupyter lab --notebook-dir=notebooks

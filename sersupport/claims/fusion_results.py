@@ -18,7 +18,7 @@ from sersupport.claims.evidence import (
     Finding,
     written,
 )
-from sersupport.evaluation.curves import retained_difference
+from sersupport.evaluation.noise import Axis
 from sersupport.explain.against_untrained import against_untrained, texture_over_energy
 from sersupport.recipes.bank import ENVIRONMENTS
 from sersupport.sound.colours import COLOURS
@@ -130,12 +130,13 @@ def _leap(evidence: Evidence) -> tuple[bool, str]:
 @checks.deferred
 def _keeps_more(evidence: Evidence, first: str, second: str) -> Finding:
     """What of its UAR above chance a row keeps in noise: one that starts low has little to lose."""
-    clean, noisy = evidence.speech("clean"), evidence.unheard("snr")
-    noisy = noisy[noisy["noise"].isin(ENVIRONMENTS)]
-    systems = [(clean[clean["system"] == row], noisy[noisy["system"] == row]) for row in (first, second)]
-    if any(part.empty for system in systems for part in system):
+    noisy = evidence.unheard("snr")
+    rows = pd.concat([evidence.speech("clean"), noisy[noisy["noise"].isin(ENVIRONMENTS)]])
+    parts = [rows[rows["system"] == row] for row in (first, second)]
+    if any(part["condition"].eq("clean").all() or part["condition"].ne("clean").all() for part in parts):
         raise Absent(GRID, f"rows {first} and {second} on clean speech and in environmental noise")
-    gap = retained_difference(*systems, samples=evidence.samples, sources=True)
+    pairs = Axis(pd.concat(parts), "snr", evidence.samples).between_systems().set_index("measure")
+    gap = pairs.loc["retained"].to_dict()
     if np.isnan(gap["difference"]):
         raise Absent(CLEAN, f"rows {first} and {second} above chance, or else there is nothing to lose,")
     words = f"share of the UAR above chance that environmental noise leaves, {first} − {second}"

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from sersupport.core.errors import UserError
-from sersupport.evaluation.resampling import Resampled, resampled
+from sersupport.evaluation.resampling import Resampled
 
 
 def against_clean(predictions: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +68,8 @@ def retained_weights(
 ) -> tuple[float, np.ndarray]:
     """Share of what clean speech has above chance that is left in noise, with the weights of its linear approximation.
 
+    A system that starts low has little to lose, and loses less in points; this says how much of it is left.
+
     Parameters
     ----------
     scores : Resampled
@@ -94,91 +95,3 @@ def retained_weights(
         return np.nan, np.full(len(clean), np.nan)
     share = (float(noisy @ scores.scores) - chance) / gained
     return share, (noisy - share * clean) / gained
-
-
-def retained(
-    clean: pd.DataFrame,
-    noisy: pd.DataFrame,
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-    sources: bool = False,
-) -> dict[str, float]:
-    """Share of a system's UAR above chance that noise leaves: (noisy - chance) / (clean - chance).
-
-    A system that starts low has little to lose, and loses less in points; this says how much of it is left.
-
-    Parameters
-    ----------
-    clean, noisy : pandas.DataFrame
-        Rows of the predictions table of one system. The noisy ones are of one axis of levels: their UAR is the mean
-        over its range (:func:`level_weights`), the noises together. The clean ones count as far as their utterances
-        are among the noisy ones'; chance is one in as many classes as are meant there.
-    samples, level, seed, sources
-        As for :func:`sersupport.evaluation.intervals.speaker_interval`.
-
-    Returns
-    -------
-    dict
-        ``share`` (1 where noise costs nothing, 0 where it leaves chance), ``low``, ``high``, ``speakers``; NaN where
-        the interval of clean speech holds chance.
-
-    Raises
-    ------
-    UserError
-        If the noisy rows are of several axes.
-    """
-    scores, (share,), (weights,) = _retained([(clean, noisy)], samples, seed, sources)
-    found = scores.tested(weights, share, level)
-    return {"share": found["difference"], **{name: found[name] for name in ("low", "high", "speakers")}}
-
-
-def retained_difference(
-    first: tuple[pd.DataFrame, pd.DataFrame],
-    second: tuple[pd.DataFrame, pd.DataFrame],
-    samples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-    sources: bool = False,
-) -> dict[str, float]:
-    """How much more of its UAR above chance one system keeps in noise than another, on the same speakers.
-
-    Parameters
-    ----------
-    first, second : tuple of two pandas.DataFrame
-        Clean and noisy rows of each, as for :func:`retained`.
-    samples, level, seed, sources
-        As there.
-
-    Returns
-    -------
-    dict
-        See :func:`sersupport.evaluation.resampling.tested`; above 0 the first loses less.
-
-    Raises
-    ------
-    UserError
-        If the systems were tested on different speakers, or the noisy rows are of several axes.
-    """
-    scores, shares, weights = _retained([first, second], samples, seed, sources)
-    return scores.tested(weights[0] - weights[1], shares[0] - shares[1], level)
-
-
-def _retained(
-    systems: Sequence[tuple[pd.DataFrame, pd.DataFrame]], samples: int, seed: int, sources: bool
-) -> tuple[Resampled, list[float], list[np.ndarray]]:
-    parts, chances = [], []
-    for place, (clean, noisy) in enumerate(systems):
-        if (axes := noisy["level_kind"].unique()).size != 1:
-            raise UserError(f"noise of levels {', '.join(axes) or 'of no kind'} has no mean over one range: choose one")
-        same = clean[clean["utterance"].isin(set(noisy["utterance"]))]
-        parts += [same.assign(speech="clean", place=place), noisy.assign(speech="noisy", place=place)]
-        chances.append(1 / same["true"].nunique())
-    scores = resampled(pd.concat(parts), ["place", "speech", "level"], "uar", samples, seed, sources)
-    shares, weights = [], []
-    for place, chance in enumerate(chances):
-        pair = (scores.where(place=place, speech="clean"), area_weights(scores, place=place, speech="noisy"))
-        share, own = retained_weights(scores, *pair, chance)
-        shares.append(share)
-        weights.append(own)
-    return scores, shares, weights

@@ -1,11 +1,11 @@
 """Scores and their differences with intervals over speakers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
-from sersupport.evaluation.resampling import resampled, tested, unpaired
+from sersupport.evaluation.resampling import resampled, standard_error, tested, unpaired
 
 
 def speaker_interval(
@@ -85,6 +85,12 @@ def difference(
     gap, fewest = float(one.scores[0] - other.scores[0]), min(one.speakers, other.speakers)
     error = float(np.hypot(*one.errors(np.ones(1)), *other.errors(np.ones(1))))
     return tested(gap, error, fewest - 1, fewest, level)
+
+
+def independent(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    """First less second of two such results over different speakers: their errors add up; see :func:`difference`."""
+    fewest, errors = min(first["speakers"], second["speakers"]), (standard_error(first), standard_error(second))
+    return tested(first["difference"] - second["difference"], float(np.hypot(*errors)), fewest - 1, fewest)
 
 
 def unshared(parts: Sequence[pd.DataFrame]) -> list[str]:

@@ -120,6 +120,7 @@ def _named(point: Mapping[str, Any]) -> str:
 
 
 def _page(sweep: Sweep, root: Path) -> Path:
+    from sersupport.evaluation.ranking import SIGNIFICANT
     from sersupport.report.site import ASSETS
     from sersupport.run import charts, figures
 
@@ -130,10 +131,10 @@ def _page(sweep: Sweep, root: Path) -> Path:
     columns |= {"uar_high": "UAR high", "accuracy": "accuracy", "speakers": "speakers"}
     shown = scores[list(columns)].rename(columns=columns)
     figure = charts.interval_plot(scores, "run", panel="system", sideways=True)
-    best = scores.loc[scores.groupby("speech")["recall"].idxmax()]
-    finding = "; ".join(
-        f"{row.speech}: best is {row.system}, {row.run} ({row.recall:.2f})" for row in best.itertuples()
-    )
+    apart = differences[differences["p_holm"] < SIGNIFICANT]
+    above = (apart["difference"] > 0).sum()
+    of = f"Of {len(differences)} differences to {names[0]}"
+    finding = f"{of} {above} are told from zero as higher, {len(apart) - above} as lower."
     first = f"UAR less that of {names[0]}, where both test the same speakers; p after Holm's correction."
     links = "".join(
         f'<li><a href="{number:02d}/html/index.html">{html.escape(name)}</a></li>' for number, name in enumerate(names)

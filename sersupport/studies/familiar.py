@@ -5,9 +5,8 @@ from collections.abc import Collection
 import numpy as np
 import pandas as pd
 
-from sersupport.evaluation.intervals import contrast, difference
+from sersupport.evaluation.intervals import contrast, difference, independent
 from sersupport.evaluation.metrics import metrics
-from sersupport.evaluation.resampling import standard_error, tested
 from sersupport.inputs.encoders.encoder import MINI
 from sersupport.systems.lessons import known_to_mini
 
@@ -65,16 +64,9 @@ def familiarity(predictions: pd.DataFrame, heard: Collection[str], samples: int 
         row = {"encoder": name, "heard": metrics(own[0])["recall"], "unheard": metrics(own[1])["recall"]}
         row |= {column: gap[column] for column in ("difference", "low", "high")}
         pairs = [contrast([group[first], group[name]], [1, -1], samples=samples) for group in groups]
-        excess = _less_independent(*pairs) if name != first else (np.nan,) * 3
-        rows.append(row | dict(zip(("excess", "excess low", "excess high"), excess, strict=True)))
+        excess = independent(*pairs) if name != first else dict.fromkeys(("difference", "low", "high"), np.nan)
+        rows.append(row | {"excess": excess["difference"], "excess low": excess["low"], "excess high": excess["high"]})
     return pd.DataFrame(rows)
-
-
-def _less_independent(first: dict[str, float], second: dict[str, float]) -> tuple[float, ...]:
-    """First less second of two differences over different speakers, and its interval: their errors add up."""
-    value, fewest = first["difference"] - second["difference"], min(first["speakers"], second["speakers"])
-    gap = tested(value, float(np.hypot(standard_error(first), standard_error(second))), fewest - 1, fewest)
-    return gap["difference"], gap["low"], gap["high"]
 
 
 def note(tested: pd.DataFrame, encoders: Collection[str], embedded: bool) -> str:

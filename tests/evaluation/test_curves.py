@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import special
 
-from sersupport.core.errors import UserError
 from sersupport.corpora.convention import EMOTIONS
-from sersupport.evaluation.curves import against_clean, area_weights, level_weights, retained, retained_difference
+from sersupport.evaluation.curves import against_clean, area_weights, level_weights
 from sersupport.evaluation.metrics import metrics
+from sersupport.evaluation.noise import Axis
 from sersupport.evaluation.resampling import resampled
 
 
@@ -67,7 +67,8 @@ def noisy_systems(
         right = rng.random(true.size) < special.expit(logit)
         said = np.where(right, true, true + rng.integers(1, 7, true.size)) % 7
         tables.append(conditions.iloc[place].assign(
-            system=system, speaker=speaker, utterance=1000 * speaker + true, noise="", source="",
+            system=system, speaker=speaker, utterance=1000 * speaker + true, noise_part="test", source="",
+            noise=np.where(place > 0, "white", ""),
             condition=np.where(place > 0, "noisy", "clean"), true=names[true % 7], predicted=names[said],
         ))  # fmt: skip
     return pd.concat(tables, ignore_index=True)
@@ -76,6 +77,11 @@ def noisy_systems(
 def halves(frame: pd.DataFrame, system: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     own = frame[frame["system"] == system]
     return own[own["condition"] == "clean"], own[own["condition"] != "clean"]
+
+
+def retained(frame: pd.DataFrame, samples: int = 1000) -> pd.Series:
+    (found,) = Axis(frame, "snr", samples).retained().iloc
+    return found
 
 
 def test_area_weights_are_those_of_the_levels_and_shared_within_one():
@@ -91,12 +97,12 @@ def test_area_weights_are_those_of_the_levels_and_shared_within_one():
 def test_what_is_left_above_chance_by_hand():
     clean, noisy = halves(noisy_systems(np.random.default_rng(1), {"a": (1.5, 0.2)}), "a")
     extra = clean.assign(utterance="not in noise", predicted="sad")  # which does not count
-    found = retained(pd.concat([clean, extra]), noisy)
+    found = retained(pd.concat([clean, extra, noisy]))
     uar = [metrics(noisy[noisy["level"] == level])["recall"] for level in (0, 10)]
-    assert found["share"] == pytest.approx((np.mean(uar) - 1 / 7) / (metrics(clean)["recall"] - 1 / 7))
-    assert found["low"] < found["share"] < found["high"] and found["speakers"] == 8
-    untouched = retained(clean, clean.assign(level_kind="snr"))
-    assert [untouched[name] for name in ("share", "low", "high")] == pytest.approx([1, 1, 1])
+    assert found["retained"] == pytest.approx((np.mean(uar) - 1 / 7) / (metrics(clean)["recall"] - 1 / 7))
+    assert found["low"] < found["retained"] < found["high"]
+    untouched = retained(pd.concat([clean, clean.assign(level_kind="snr", noise="white", condition="white@0")]))
+    assert untouched[["retained", "low", "high"]].tolist() == pytest.approx([1, 1, 1])
 
 
 @pytest.mark.parametrize("clean", [0.4, -0.5])
@@ -107,8 +113,8 @@ def test_intervals_of_what_is_left_cover_what_they_promise(clean):
     density = np.exp(-(grid**2) / 2) / np.exp(-(grid**2) / 2).sum()
     noisy_uar = density @ special.expit(clean - 0.6 + np.hypot(0.5, 0.3) * grid)
     truth = (noisy_uar - 1 / 7) / (density @ special.expit(clean + 0.5 * grid) - 1 / 7)
-    for study in range(400):
-        found = retained(*halves(noisy_systems(rng, {"a": (clean, clean - 0.6)}, each=3), "a"), 400, seed=study)
+    for _ in range(400):
+        found = retained(noisy_systems(rng, {"a": (clean, clean - 0.6)}, each=3), 400)
         covered.append(found["low"] <= truth <= found["high"])
     assert 0.92 <= np.mean(covered) <= 0.98
 
@@ -120,20 +126,16 @@ def test_a_system_that_starts_low_loses_fewer_points_and_not_less():
     high, low = (halves(frame, system) for system in ("high", "low"))
     points = [metrics(clean)["recall"] - metrics(noisy)["recall"] for clean, noisy in (high, low)]
     assert points[0] > 2 * points[1]
-    found = retained_difference(high, low)
-    assert found["low"] < 0 < found["high"] and found["p"] > 0.05
-    assert found["difference"] == pytest.approx(retained(*high)["share"] - retained(*low)["share"])
-    worse = (high[0], high[1].assign(predicted="sad"))
-    assert retained_difference(low, worse)["p"] < 0.01 and retained_difference(low, worse)["difference"] > 0
+    pair = Axis(frame, "snr").between_systems().set_index("measure").loc["retained"]
+    assert pair["low"] < 0 < pair["high"] and pair["p"] > 0.05
+    kept = Axis(frame, "snr").retained().set_index("system")["retained"]
+    assert pair["difference"] == pytest.approx(kept["high"] - kept["low"])
+    spoilt = (frame["system"] == "high") & (frame["noise"] != "")
+    ruined = frame.assign(predicted=frame["predicted"].mask(spoilt, "sad"))
+    pair = Axis(ruined, "snr").between_systems().set_index("measure").loc["retained"]
+    assert pair["p"] < 0.01 and pair["difference"] < 0
 
 
 def test_nothing_is_left_of_nothing():
     frame = noisy_systems(np.random.default_rng(4), {"a": (special.logit(1 / 7), -3)})
-    assert np.isnan([retained(*halves(frame, "a"))[name] for name in ("share", "low", "high")]).all()
-
-
-def test_levels_of_two_axes_have_no_range():
-    clean, noisy = halves(noisy_systems(np.random.default_rng(5), {"a": (1, 0)}), "a")
-    both = pd.concat([noisy, noisy.assign(level_kind="lambda")])
-    with pytest.raises(UserError, match="snr, lambda has no mean over one range"):
-        retained(clean, both)
+    assert retained(frame)[["retained", "low", "high"]].isna().all()

@@ -8,7 +8,6 @@ import pytest
 from noisy_rows import of, rows
 
 from sersupport.evaluation import ranking
-from sersupport.evaluation.curves import retained
 from sersupport.evaluation.metrics import metrics
 from sersupport.evaluation.noise import TOGETHER, Axis
 from sersupport.evaluation.paired import holm
@@ -59,8 +58,3 @@ def test_systems_are_compared_by_area_and_by_what_is_left(predictions):
     areas, left = axis.areas().set_index(["system", "noise"])["area"], axis.retained().set_index("system")
     gap = areas["A", TOGETHER] - areas["B", TOGETHER]
     assert pairs["difference"].tolist() == pytest.approx([gap, left["retained"]["A"] - left["retained"]["B"]])
-    clean = of(predictions, system="A", condition="clean")
-    noisy = of(predictions, system="A", level_kind="snr", noise_part="test")
-    found = retained(clean, noisy, 300, sources=True)  # noises that are equally frequent weigh the same
-    assert left.loc["A", "retained"] == pytest.approx(found["share"], abs=0.01)
-    assert left.loc["A", ["low", "high"]].tolist() == pytest.approx([found["low"], found["high"]], abs=0.01)
