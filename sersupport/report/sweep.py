@@ -133,8 +133,8 @@ def _page(sweep: Sweep, root: Path) -> Path:
     figure = charts.interval_plot(scores, "run", panel="system", sideways=True)
     apart = differences[differences["p_holm"] < SIGNIFICANT]
     above = (apart["difference"] > 0).sum()
-    of = f"Of {len(differences)} differences to {names[0]}"
-    finding = f"{of} {above} are told from zero as higher, {len(apart) - above} as lower."
+    of = f"{above} of {len(differences)} differences to {names[0]}"
+    finding = f"{of} are told from zero as higher, {len(apart) - above} as lower."
     first = f"UAR less that of {names[0]}, where both test the same speakers; p after Holm's correction."
     links = "".join(
         f'<li><a href="{number:02d}/html/index.html">{html.escape(name)}</a></li>' for number, name in enumerate(names)

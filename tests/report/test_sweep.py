@@ -86,6 +86,6 @@ def test_one_page_compares_the_runs(write, tmp_path, monkeypatch):
         artefacts.save(sweep.PREDICTIONS, table)
     page = sweep.run_sweep(found, tmp_path, echo=lambda line: None).read_text()
     assert page.count("epochs = 2") >= 3 and 'href="01/html/index.html"' in page
-    assert "Of 1 differences to epochs = 1 1 are told from zero as higher, 0 as lower." in page
+    assert "1 of 1 differences to epochs = 1 are told from zero as higher, 0 as lower." in page
     assert re.search(r"<td>D</td>\s*<td>clean</td>\s*<td>epochs = 2</td>.*?0\.500", page, re.S), page[-3000:]
     assert "http" not in re.sub(r"http://www\.w3\.org\S*", "", page) and json.dumps(str(package_root())) not in page
