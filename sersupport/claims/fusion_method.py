@@ -6,6 +6,7 @@ from sersupport.claims import facts
 from sersupport.claims.checks import holds, measured, no_gap
 from sersupport.claims.evidence import Evidence, written
 from sersupport.core.seeds import generator
+from sersupport.corpora.protocols import THINNED
 from sersupport.sound.audio import RATE_HZ
 from sersupport.sound.colours import COLOURS, spectral_slope_db_per_octave
 
@@ -42,7 +43,7 @@ _CORPORA = {
     "savee-sentences": holds(_savee),
     "no-speaker-overfitting": no_gap("utterance-grouped", "speaker-disjoint", "utterance-grouped − speaker-disjoint"),
     "generalises": no_gap("row-random", "speaker-disjoint", "row-random − speaker-disjoint"),
-    "words-do-not-matter": no_gap("speaker-disjoint", "speaker-and-text-disjoint", "known − unknown texts"),
+    "words-do-not-matter": no_gap(THINNED, "speaker-and-text-disjoint", "known − unknown texts"),
 }
 
 # noise and pitch ------------------------------------------------------------------------------------------------------

@@ -21,6 +21,8 @@ KEPT_APART: Mapping[str, tuple[str, ...]] = MappingProxyType({
     "speaker-disjoint": ("utterance", "speaker"),
     "speaker-and-text-disjoint": ("utterance", "speaker", "text"),
 })  # fmt: skip
+THINNED = "speaker-disjoint-thinned"  # what the last of these is compared with: it leaves fewer rows to train on
+RUNGS = (*list(KEPT_APART)[:-1], THINNED, list(KEPT_APART)[-1])
 OWN = "own split"  # what corpora bring themselves; it promises nothing
 TEST_TEXTS = 3  # every third text of a kind is kept for the test where texts are kept apart
 TEXT_DRAWS = 40  # until every part has every class
@@ -214,6 +216,9 @@ def own_split(utterances: pd.DataFrame, variants: Sequence[str]) -> pd.DataFrame
 def levelled(assignments: Mapping[str, pd.DataFrame], utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:
     """Assignments with equally many training rows in every fold, corpus and class: as many as the smallest has.
 
+    Where texts are kept apart, far fewer are left. So that this takes none from the others, :data:`THINNED` goes before
+    it: the speaker-disjoint assignment with as few training rows.
+
     Parameters
     ----------
     assignments : mapping
@@ -226,8 +231,17 @@ def levelled(assignments: Mapping[str, pd.DataFrame], utterances: pd.DataFrame, 
     Returns
     -------
     pandas.DataFrame
-        One assignment below the other, with ``protocol`` in front.
+        One assignment below the other, with ``protocol`` in front, in the order of :data:`RUNGS`.
     """
+    *_, last = KEPT_APART
+    groups = [{name: rows for name, rows in assignments.items() if name != last}]
+    if last in assignments:
+        groups.append({THINNED: assignments["speaker-disjoint"], last: assignments[last]})
+    both = pd.concat([_levelled(group, utterances, seed) for group in groups], ignore_index=True)
+    return both[["protocol", *next(iter(assignments.values())).columns]]
+
+
+def _levelled(assignments: Mapping[str, pd.DataFrame], utterances: pd.DataFrame, seed: int) -> pd.DataFrame:
     both = pd.concat([rows.assign(protocol=name) for name, rows in assignments.items()], ignore_index=True)
     train = both[both["split"] == "train"]
     kind = utterances.set_index("id")[["corpus", "emotion"]].agg("/".join, axis=1)
@@ -237,8 +251,7 @@ def levelled(assignments: Mapping[str, pd.DataFrame], utterances: pd.DataFrame, 
     drawn = {key: digest([seed, "levelled", key]) for key in unit.unique()}
     train = train.assign(order=unit.map(drawn)).sort_values("order", kind="stable")
     turn = train.groupby(["protocol", "fold", "kind"]).cumcount()
-    dropped = train.index[(turn >= train.join(wanted, on=["fold", "kind"])["wanted"]).to_numpy()]
-    return both.drop(index=dropped).reset_index(drop=True)[["protocol", *next(iter(assignments.values())).columns]]
+    return both.drop(index=train.index[(turn >= train.join(wanted, on=["fold", "kind"])["wanted"]).to_numpy()])
 
 
 def capped(utterances: pd.DataFrame, seed: int = 0) -> pd.DataFrame:

@@ -137,6 +137,7 @@ class Parameters(BaseModel):
     full_width_folds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(_rising)] = []  # at published width
     # studies: the ladder of protocols and the ablations
     study_row: Row = "D"
+    ladder_epochs: Count = 4  # of one seed; known siblings and voices pay the more, the longer is trained
     ablations: Ablations = ["mean pooling", "statistics pooling", "no noisy rows", "clean rows only"]
     # voices: recordings that a test speaker is enrolled on, and corpora that are trained and tested across
     enrolment_counts: Counts = [1, 2, 4, 8]

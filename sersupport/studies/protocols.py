@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from sersupport.corpora.protocols import halves
+from sersupport.corpora.protocols import THINNED, halves
 from sersupport.evaluation.intervals import difference
 from sersupport.evaluation.paired import compare, holm, nested
 from sersupport.evaluation.tables import summarise
@@ -18,6 +18,7 @@ from sersupport.systems.predictions import probabilities
 TAKEN_AWAY = {
     "utterance-grouped": "augmented siblings",
     "speaker-disjoint": "known voices",
+    THINNED: "training rows",
     "speaker-and-text-disjoint": "known texts",
 }
 STRICT = "speaker-disjoint"

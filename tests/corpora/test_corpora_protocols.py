@@ -13,7 +13,16 @@ from sersupport.corpora import protocols
 from sersupport.corpora.convention import EMOTIONS
 from sersupport.corpora.conventions import CORPORA
 from sersupport.corpora.folds import chosen, speaker_disjoint
-from sersupport.corpora.protocols import KEPT_APART, assert_disjoint, capped, levelled, sample_evenly, write
+from sersupport.corpora.protocols import (
+    KEPT_APART,
+    RUNGS,
+    THINNED,
+    assert_disjoint,
+    capped,
+    levelled,
+    sample_evenly,
+    write,
+)
 from sersupport.corpora.synthesis.script import SPEAKERS, items
 
 VARIANTS = ("clean", "noisy", "pitched", "pitched_noisy")
@@ -98,12 +107,19 @@ def test_levelled_protocols_have_equal_training_rows_by_fold_corpus_and_class():
     emotion = RAVDESS.set_index("id")["emotion"]
     train = level[level["split"] == "train"]
     counts = train.assign(emotion=train["utterance"].map(emotion)).groupby(["fold", "emotion", "protocol"]).size()
-    assert (counts.unstack().nunique(axis=1) == 1).all() and (train.groupby(["fold", "protocol"]).size() == 1920).all()
-    untouched = [rows[rows["split"] != "train"].groupby("protocol").size() for rows in (level,)]
-    assert untouched[0].to_dict() == {name: (rows["split"] != "train").sum() for name, rows in found.items()}
+    assert level["protocol"].unique().tolist() == list(RUNGS)
+    for rungs, count in ((RUNGS[:3], 3800), (RUNGS[3:], 1920)):
+        assert (counts.unstack()[list(rungs)].nunique(axis=1) == 1).all()
+        sizes = train[train["protocol"].isin(rungs)].groupby(["fold", "protocol"]).size()
+        assert sizes.between(count, count + 40).all()  # up to rounding a class
+    found[THINNED] = found["speaker-disjoint"]
+    untouched = level[level["split"] != "train"].groupby("protocol").size()
+    assert untouched.to_dict() == {name: (rows["split"] != "train").sum() for name, rows in found.items()}
+    thinned = level[level["protocol"] == THINNED].merge(found.pop(THINNED), how="left", indicator=True)
+    assert (thinned["_merge"] == "both").all()
     for name, rows in level.groupby("protocol"):
         for _, own in rows.groupby("fold"):
-            assert_disjoint(RAVDESS, own, name)
+            assert_disjoint(RAVDESS, own, "speaker-disjoint" if name == THINNED else name)
     whole = train[train["protocol"] != "row-random"].groupby(["protocol", "fold", "utterance"]).size()
     assert (whole == len(VARIANTS)).all()
     again = levelled({name: found[name].sample(frac=1, random_state=1) for name in found}, RAVDESS)
