@@ -130,8 +130,8 @@ def _leap(evidence: Evidence) -> tuple[bool, str]:
 @checks.deferred
 def _keeps_more(evidence: Evidence, first: str, second: str) -> Finding:
     """What of its UAR above chance a row keeps in noise: one that starts low has little to lose."""
-    noisy = evidence.unheard("snr")
-    rows = pd.concat([evidence.speech("clean"), noisy[noisy["noise"].isin(ENVIRONMENTS)]])
+    noisy, grid = evidence.unheard("snr"), evidence.artefact(GRID)
+    rows = pd.concat([grid[grid["condition"] == "clean"], noisy[noisy["noise"].isin(ENVIRONMENTS)]])
     parts = [rows[rows["system"] == row] for row in (first, second)]
     if any(part["condition"].eq("clean").all() or part["condition"].ne("clean").all() for part in parts):
         raise Absent(GRID, f"rows {first} and {second} on clean speech and in environmental noise")

@@ -57,6 +57,8 @@ class Resampled:
     def where(self, **values: object) -> np.ndarray:
         """Equal weights (G,) on the groups that have some values, 0 elsewhere."""
         found = np.logical_and.reduce([self.groups[name] == value for name, value in values.items()]).astype(float)
+        if not found.any():
+            raise LookupError(f"no group of predictions has {values}")
         return found / found.sum()
 
     def errors(self, weights: np.ndarray) -> list[float]:

@@ -65,6 +65,22 @@ def test_printed_scores_are_judged_in_the_paper_s_setting_only(predictions, evid
     assert lacking.verdict == NOT_TESTABLE and lacking.source == CLEAN
 
 
+@pytest.mark.parametrize(
+    ("noisy", "verdict"), [({"A": 0.45, "B": 0.4}, REPRODUCED), ({"A": 0.2, "B": 0.85}, NOT_REPRODUCED)]
+)
+def test_what_noise_leaves_is_looked_at_on_clean_and_noisy_speech(predictions, evidence, judge, noisy, verdict):
+    """Clean speech was once taken from where Axis did not see it, and the claim could never be tested."""
+    clean = predictions({"A": 0.5, "B": 0.9}, each=12)
+    parts = [
+        predictions(noisy, each=12, noise=name, condition=f"{name}@{level}", level_kind="snr", level=level)
+        for name in ENVIRONMENTS for level in (0.0, 10.0)
+    ]  # fmt: skip
+    found = judge(check_of("spectral-robust"), evidence({GRID: pd.concat([clean, *parts], ignore_index=True)}))
+    assert found.verdict == verdict and found.source == GRID
+    lacking = judge(check_of("spectral-robust"), evidence({GRID: pd.concat(parts)}))
+    assert lacking.verdict == NOT_TESTABLE and "clean speech" in lacking.evidence
+
+
 @pytest.mark.parametrize(("gain", "verdict"), [(0.3, REPRODUCED), (0.0, UNDECIDED), (-0.3, NOT_REPRODUCED)])
 def test_one_system_better_than_another(predictions, evidence, judge, gain, verdict):
     """What chance explains decides nothing, neither for a claim nor against it."""
