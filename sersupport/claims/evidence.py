@@ -13,6 +13,7 @@ from sersupport.claims import facts
 from sersupport.claims.verdicts import NOT_REPRODUCED, NOT_TESTABLE, REPRODUCED, UNDECIDED
 from sersupport.core.errors import Missing
 from sersupport.corpora.conventions import CORPORA, title
+from sersupport.evaluation import SIGNIFICANT
 from sersupport.recipes.bank import ENVIRONMENTS
 
 PRINT = "print"  # source of what is recomputed from printed numbers and definitions
@@ -77,8 +78,6 @@ class Finding:
         """The verdict, given p as corrected within the claim's family."""
         if self.verdict is not None:
             return self.verdict
-        from sersupport.evaluation.ranking import SIGNIFICANT  # which imports scikit-learn; reading a report does not
-
         if not p_holm < SIGNIFICANT:
             return UNDECIDED
         return REPRODUCED if self.favours else NOT_REPRODUCED

@@ -6,10 +6,9 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from sersupport.evaluation import SIGNIFICANT
 from sersupport.evaluation.paired import holm
 from sersupport.evaluation.resampling import Resampled
-
-SIGNIFICANT = 0.05  # a p value below it, after Holm's correction, tells two apart
 
 
 def every_pair(

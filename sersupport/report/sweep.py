@@ -120,7 +120,7 @@ def _named(point: Mapping[str, Any]) -> str:
 
 
 def _page(sweep: Sweep, root: Path) -> Path:
-    from sersupport.evaluation.ranking import SIGNIFICANT
+    from sersupport.evaluation import SIGNIFICANT
     from sersupport.report.site import ASSETS
     from sersupport.run import charts, figures
 
