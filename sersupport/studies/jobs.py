@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from filelock import FileLock
 from transformers import AutoConfig
@@ -27,6 +29,7 @@ from sersupport.systems.fit import Budget
 from sersupport.systems.predictions import predictions_table
 from sersupport.systems.recogniser import Recogniser, predict
 
+PREDICTIONS = "predictions"  # kind in the cache
 NAMES = ("system", "protocol", "fold", "seed")  # columns of the predictions table that every job fills
 
 
@@ -103,12 +106,12 @@ class Trained:
 class Bench:
     """Runs jobs on the workers of :mod:`sersupport.studies.cluster`.
 
-    One that is done is never run again, one that was killed goes on.
+    One that is done is never run again, one that was killed goes on; no system classifies a recipe twice.
 
     Parameters
     ----------
     store : Store
-        Makes and keeps what systems eat.
+        Makes and keeps what systems eat; what they say lies in the same cache.
     folder : Path
         Of the jobs, each in a folder named by its key; may be shared by runs.
     load_encoder : callable
@@ -132,12 +135,17 @@ class Bench:
 
     def fit(self, job: Job) -> Trained:
         """Train a job, go on where it was cut off, or find it finished; wait where another process is at it."""
-        key = self.key(job)
-        folder = self.folder / key
+        trained = self._trained(job)
+        folder = self.folder / trained.key
         self.folder.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.with_suffix(".lock")):
-            self._fit(job, folder, key)
-        return Trained(key, job.names, folder / "model")
+            self._fit(job, folder, trained.key)
+        return trained
+
+    def _trained(self, job: Job) -> Trained:
+        """What a job comes to, finished or not."""
+        key = self.key(job)
+        return Trained(key, job.names, self.folder / key / "model")
 
     def _fit(self, job: Job, folder: Path, key: str) -> None:
         if not resume.is_finished(folder, key):
@@ -208,19 +216,41 @@ class Bench:
             )
 
     def predictions(self, trained: Trained, recipes: pd.DataFrame) -> pd.DataFrame:
-        """Predictions table of a trained system for recipes."""
-        return self._predictions(trained, recipes, *self.model(trained))
+        """Predictions table of a trained system for recipes; it is asked about those it has not been asked before."""
+        self._check(trained)
+        return self._predictions(trained, recipes, lambda: self.model(trained))
 
     def _predictions(
-        self, trained: Trained, recipes: pd.DataFrame, model: System, inputs: Mapping[str, Input]
+        self, trained: Trained, recipes: pd.DataFrame, model: Callable[[], tuple[System, Mapping[str, Input]]]
     ) -> pd.DataFrame:
-        rows = self.store.materials(inputs, recipes)
-        return predictions_table(rows, predict(model, rows), self.utterances, **trained.names)
+        def classified(_: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+            system, inputs = model()
+            found = predict(system, self.store.materials(inputs, recipes.iloc[rows]))
+            return {PREDICTIONS: {"probabilities": found}}
+
+        keys = self.store.renderer.keys(recipes)
+        kept = self.store.cache.fetch(self._requests(trained), keys, classified, batch=len(keys))
+        classes = self.store.renderer.classes
+        labels = np.searchsorted(np.array(classes), self._emotions(recipes))
+        rows = Materials(recipes, labels, classes, {})
+        found = kept[PREDICTIONS]["probabilities"].array()
+        return predictions_table(rows, found, self.utterances, **trained.names)
+
+    def _requests(self, trained: Trained) -> dict[str, dict[str, Any]]:
+        asked = {"job": trained.key, "model": _content(trained.folder), "rendered": self.store.renderer.describe()}
+        return {PREDICTIONS: {"kind": PREDICTIONS, **asked}}
+
+    def _unasked(self, trained: Trained, recipes: pd.DataFrame) -> pd.DataFrame:
+        """Recipes that a system has not classified yet: all of them where it is still to be trained."""
+        if not trained.folder.is_dir():
+            return recipes
+        return recipes[self.store.cache.lacking(self._requests(trained), self.store.renderer.keys(recipes))]
 
     def test(self, trained: Iterable[Trained], recipes: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
         """Predictions table of trained systems, each for its fold's recipes, side by side where there are workers."""
         tasks = [(one, recipes[one.names["fold"]]) for one in trained]
-        self.prepare((self._inputs(one), rows) for one, rows in tasks)
+        unasked = [(one, self._unasked(one, rows)) for one, rows in tasks]
+        self.prepare((self._inputs(one), rows) for one, rows in unasked if len(rows))
         return pd.concat(each(Bench._test, self, tasks, "testing"), ignore_index=True)
 
     def _test(self, task: tuple[Trained, pd.DataFrame]) -> pd.DataFrame:
@@ -236,13 +266,14 @@ class Bench:
         if not jobs:
             raise UserError("there is nothing to train: name a system, an encoder or a change that there is")
         self._prepare_training(jobs)
-        self.prepare((job.inputs, job.test) for job in jobs)
+        unasked = [(job.inputs, self._unasked(self._trained(job), job.test)) for job in jobs]
+        self.prepare(need for need in unasked if len(need[1]))
         return pd.concat(each(Bench._run, self, jobs, "training"), ignore_index=True)
 
     def _run(self, job: Job) -> pd.DataFrame:
         """With its own inputs: an encoder that was made here has no name to be loaded by."""
         trained = self.fit(job)
-        return self._predictions(trained, job.test, registry.load(trained.folder), job.inputs)
+        return self._predictions(trained, job.test, lambda: (registry.load(trained.folder), job.inputs))
 
 
 def keep(trained: Iterable[Trained], folder: Path) -> pd.DataFrame:

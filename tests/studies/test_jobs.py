@@ -22,6 +22,7 @@ from sersupport.studies.jobs import Job
 from sersupport.systems.base import System, SystemConfig, register
 from sersupport.systems.fit import Budget
 from sersupport.systems.predictions import probabilities
+from sersupport.systems.recogniser import predict
 
 SHORT = Budget(steps=6, evaluate_every=3, batch_size=16, learning_rate=1e-2, weight_decay=0.0, warmup_fraction=0.0)
 
@@ -151,8 +152,25 @@ def test_a_changed_byte_in_a_finished_model_is_not_believed(small):
     before = small.bench.predictions(trained, job.test)
     path = trained.folder / "model.safetensors"
     save_file({name: -array for name, array in load_file(path).items()}, path)
+    other = small.bench.predictions(trained, job.test)
+    assert not np.allclose(probabilities(other), probabilities(before))  # what is kept is kept of a model as it was
     again = small.bench.predictions(small.bench.fit(job), job.test)
     pd.testing.assert_frame_equal(again, before)
+
+
+def test_no_system_classifies_a_recipe_twice(small, monkeypatch):
+    """Drawing a chapter's figures anew once classified forty thousand clips again."""
+    job, asked = fifth(small, seed=8), []
+    monkeypatch.setattr(jobs, "predict", lambda model, rows: asked.append(len(rows)) or predict(model, rows))
+    some = small.bench.predictions(small.bench.fit(job), job.test.iloc[::2])
+    every = small.bench.run([job])
+    assert asked == [len(some), len(job.test) - len(some)]
+    again = small.bench.test([small.bench.fit(job)], {0: job.test})
+    assert len(asked) == 2
+    pd.testing.assert_frame_equal(again, every)
+    pd.testing.assert_frame_equal(every.iloc[::2].reset_index(drop=True), some)
+    alone = predict(small.bench.model(small.bench.fit(job))[0], small.bench.store.materials(job.inputs, job.test))
+    np.testing.assert_allclose(probabilities(every), alone, atol=1e-6)
 
 
 def test_a_job_goes_on_from_another(small):
