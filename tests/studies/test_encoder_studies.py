@@ -116,6 +116,7 @@ def test_a_fine_tuned_row_has_the_encoder_inside_and_starts_from_it(small, one, 
     setup, folds = replace(one, seeds=(0, 1)), {fold: small.recipes for fold in (0, 1)}
     frozen = studies.compared(setup, {encoders.TINY: encoder}, ["D"], folds)
     (tuned,) = studies.finetuned(setup, {encoders.TINY: encoder}, ["D"], {encoders.TINY: {1: folds[1]}})
+    assert tuned.config.encoder_learning_rate_factor == studies.FINETUNED_RATE
     (same,) = [job for job in frozen if job.system == "D" and job.fold == 1]
     assert tuned.config.encoder == encoder.config and tuned.start is encoder and "waves" in tuned.inputs
     assert same.config.encoder is None and "frames" in same.inputs
