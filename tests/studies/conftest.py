@@ -41,7 +41,8 @@ def utterance_table() -> pd.DataFrame:
 class ToyStore:
     """Descriptors are a draw of their own for each value of ``told_by``; frames say nothing."""
 
-    def __init__(self, told_by: list[str]) -> None:
+    def __init__(self, told_by: list[str], cache: Cache) -> None:
+        self.cache = cache
         table = utterance_table().set_index("id", drop=False)
         self.renderer = SimpleNamespace(
             utterances=table,
@@ -87,9 +88,8 @@ def setup(encoder) -> Setup:
 @pytest.fixture
 def toy(tmp_path):
     """A bench over toy speech, by what tells its class."""
-    return lambda *told_by: Bench(
-        ToyStore(list(told_by)), tmp_path / "jobs", lambda name, layers: encoders.load(name, layers)
-    )
+    store, load = Cache(tmp_path / "cache"), lambda name, layers: encoders.load(name, layers)
+    return lambda *told_by: Bench(ToyStore(list(told_by), store), tmp_path / "jobs", load)
 
 
 @pytest.fixture(scope="session")
