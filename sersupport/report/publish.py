@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import pyarrow
-from pyarrow import parquet
+from pyarrow import compute, parquet
 
 from sersupport.claims.evidence import ARTEFACTS
 from sersupport.core.errors import UserError
@@ -27,6 +27,7 @@ from sersupport.report.record import (
 )
 from sersupport.report.schedule import is_whole
 from sersupport.run.artefacts import MADE, files
+from sersupport.systems.predictions import probabilities
 
 TABLES_BYTES, REPORT_BYTES = 10_000_000, 20_000_000
 HEADLINE, LEDGER = "10_claims/headline", "10_claims/ledger"
@@ -145,7 +146,7 @@ def _check_size(what: str, folder: Path, most: int) -> None:
 
 
 def _copy(source: Path, artefact: str, target: Path, parameters: dict[str, Any]) -> None:
-    """Copy an artefact, if the run has it, tables packed and without a path of this machine."""
+    """Copy an artefact, if the run has it, tables packed and without a path of this machine; see :func:`_pack`."""
     for path in files(source, artefact):
         kept = target / path.relative_to(source)
         kept.parent.mkdir(parents=True, exist_ok=True)
@@ -163,11 +164,16 @@ def _copy(source: Path, artefact: str, target: Path, parameters: dict[str, Any])
 
 
 def _pack(path: Path, kept: Path) -> None:
+    """Write a table as small as it can be: probabilities to three decimals, of which no verdict needs more."""
     table = parquet.read_table(path)
+    likely = list(probabilities(table.schema.empty_table().to_pandas())) if "predicted" in table.column_names else []
+    for name in likely:
+        table = table.set_column(table.column_names.index(name), name, compute.round(table[name], 3))
     if "path" in table.column_names:
         names = pyarrow.array([os.path.basename(str(value)) for value in table["path"].to_pylist()])
         table = table.set_column(table.column_names.index("path"), "path", names)
     numbers = [field.name for field in table.schema if pyarrow.types.is_floating(field.type)]
-    others = [name for name in table.column_names if name not in numbers]
+    split = [name for name in numbers if name not in likely]
+    others = [name for name in table.column_names if name not in split]
     options = {"compression": "zstd", "compression_level": 15, "use_dictionary": others}
-    parquet.write_table(table, kept, use_byte_stream_split=numbers, **options)
+    parquet.write_table(table, kept, use_byte_stream_split=split, **options)

@@ -29,6 +29,7 @@ _CELLS = [
 PREDICTIONS = pd.DataFrame(_CELLS, columns=["system", "speaker", "true"]).assign(
     predicted=lambda rows: rows["true"].where((rows["system"] == "baseline") | (rows.index % 3 > 0), "happy"),
     utterance=lambda rows: rows["speaker"] + rows["true"], condition="clean", path="/srv/speech/a.wav",
+    p_sad=np.linspace(0, 1, len(_CELLS), dtype=np.float32), level=np.linspace(0, 1, len(_CELLS)),
 )  # fmt: skip
 
 
@@ -77,7 +78,9 @@ def test_a_published_report_holds_its_pages_and_what_its_ledger_rests_on(run, tm
     assert packed.metadata.row_group(0).column(1).compression == "ZSTD"
     assert not [path for path in target.rglob("*.json") if "/srv" in path.read_text()]
     published = Artefacts(target / "artefacts").load(ABLATION)
-    pd.testing.assert_frame_equal(published, PREDICTIONS.assign(path="a.wav"))
+    likely = PREDICTIONS["p_sad"].round(3)
+    pd.testing.assert_frame_equal(published, PREDICTIONS.assign(path="a.wav", p_sad=likely), atol=1e-6)
+    assert (published["level"] == PREDICTIONS["level"]).all()  # a number that is no probability stays as it was
     assert read_record(target)["published"] == "small"
 
 
