@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sersupport.claims.evidence import GRID, LADDER, PRINT, RELATED, SOURCES, Absent, Check, Evidence, Finding
+from sersupport.claims.evidence import GRID, LADDER, PRINT, PROBED, RELATED, SOURCES, Absent, Check, Evidence, Finding
 from sersupport.claims.verdicts import (
+    CONSISTENT,
     CONTRADICTED,
     MARGIN,
     NOT_REPRODUCED,
     NOT_TESTABLE,
     REPRODUCED,
     SETTING_DIFFERS,
+    UNDECIDED,
 )
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
 from sersupport.evaluation.paired import nested
@@ -42,13 +44,13 @@ def deferred(test: Callable[..., Any]) -> Callable[..., Callable[[Evidence], Any
 def holds(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
     """A statement about printed numbers or definitions, which the paper contradicts where it does not hold."""
     true, words = statement(evidence, *values)
-    return Finding(words, PRINT, REPRODUCED if true else CONTRADICTED)
+    return Finding(words, PRINT, CONSISTENT if true else CONTRADICTED)
 
 
 @deferred
-def undefined(evidence: Evidence, statement: Callable[[Evidence], str]) -> Finding:
-    """A printed figure of which print does not say what it was measured on."""
-    return Finding(statement(evidence), PRINT, NOT_TESTABLE)
+def undefined(evidence: Evidence, statement: Callable[..., str], *values: Any) -> Finding:
+    """A printed figure of which print does not say how it was measured, or on what."""
+    return Finding(statement(evidence, *values), PRINT, NOT_TESTABLE)
 
 
 @deferred
@@ -56,6 +58,13 @@ def measured(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
     """A statement about signals, models or other papers, which needs no recorded speech."""
     true, words = statement(evidence, *values)
     return Finding(words, PRINT, REPRODUCED if true else NOT_REPRODUCED)
+
+
+@deferred
+def agreeing(evidence: Evidence, source: str, statement: Callable[[Evidence], tuple[list[bool], str]]) -> Finding:
+    """Several measurements of one thing, each for or against the claim: where they disagree nothing is decided."""
+    true, words = statement(evidence)
+    return Finding(words, source, REPRODUCED if all(true) else UNDECIDED if any(true) else NOT_REPRODUCED)
 
 
 # scores of this run beside printed ones -------------------------------------------------------------------------------
@@ -100,9 +109,9 @@ def _no_evidence(words: str, source: str) -> Finding:
 
 
 @deferred
-def rung(evidence: Evidence, protocol: str, condition: str = "clean") -> pd.DataFrame:
+def rung(evidence: Evidence, protocol: str, condition: str = "clean", source: str = LADDER) -> pd.DataFrame:
     """Predictions of one protocol of the ladder."""
-    ladder = evidence.artefact(LADDER)
+    ladder = evidence.artefact(source)
     return ladder[(ladder["protocol"] == protocol) & (ladder["condition"] == condition)]
 
 
@@ -177,12 +186,25 @@ def without(system: str, part: str) -> Check:
 
 @deferred
 def no_gap(evidence: Evidence, milder: str, stricter: str, words: str) -> Finding:
-    """What a claim needs that a stricter protocol should contradict: no fall of UAR beyond the margin."""
-    first, second = (rung(protocol)(evidence) for protocol in (milder, stricter))
-    if first.empty or second.empty:
-        raise Absent(LADDER, f"both sides of {words}")
-    gap = difference(nested(first, second), second, samples=evidence.samples)
-    return within_margin(evidence, gap, f"{words}, clean", LADDER)
+    """What a claim needs that a stricter protocol should contradict: no fall of UAR beyond the margin.
+
+    Neither of the row of the ladder nor of the linear probe: it stands no firmer than the weaker of both.
+    """
+    gaps = {}
+    for source in (LADDER, PROBED):
+        first, second = (rung(protocol, source=source)(evidence) for protocol in (milder, stricter))
+        if first.empty or second.empty:
+            raise Absent(source, f"both sides of {words}")
+        gap = difference(nested(first, second), second, samples=evidence.samples)
+        gaps[f"{words}, clean, {first['system'].iloc[0]}"] = gap
+
+    def doubt(name: str) -> float:
+        error = standard_error(gaps[name])
+        distance = (gaps[name]["difference"] - MARGIN) / max(error, 1e-12)
+        return np.inf if np.isnan(error) else distance  # of one speaker nothing is known
+
+    least = max(gaps, key=doubt)
+    return within_margin(evidence, gaps[least], least, LADDER)
 
 
 @deferred

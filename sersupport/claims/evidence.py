@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cache, cached_property
 from typing import Any
 
@@ -19,11 +20,12 @@ from sersupport.recipes.bank import ENVIRONMENTS
 PRINT = "print"  # source of what is recomputed from printed numbers and definitions
 ENCODER, GRID = "04_model/encoder", "06_robustness/predictions"
 CLEAN, LADDER = "05_training/predictions", "05_training/ladder"
-ABLATION = "07_ablation/ablation"
+PROBED = "05_training/ladder_probe"  # the ladder of the linear probe
+ABLATION, SPEED = "07_ablation/ablation", "07_ablation/speed"
 DELETION, ENERGY, SHAP = "08_xai/explanations", "08_xai/energy", "08_xai/shap"
 RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coefficient"
 LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
-ARTEFACTS = (ENCODER, CLEAN, LADDER, GRID, ABLATION, DELETION, ENERGY, SHAP, *LATER)
+ARTEFACTS = (ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, *LATER)
 KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
 
@@ -196,7 +198,7 @@ class Evidence:
         """In what this run's setting differs from that of arXiv 2512.18298, as far as that is printed."""
         own, corpora = self.artefact(ENCODER), set(self.artefact(CLEAN)["corpus"])
         found = [] if own["name"].endswith("wav2vec2-base") else [f"encoder {own['name']} in place of Wav2Vec 2.0 base"]
-        found += [f"filters {own['cnn_width']:g} times as many"] * (own["cnn_width"] != 1)
+        found += [f"{Fraction(own['cnn_width']).limit_denominator(64)} of the filters"] * (own["cnn_width"] != 1)
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
         return found + [f"without {', '.join(missing)}"] * bool(missing)
 

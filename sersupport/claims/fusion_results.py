@@ -12,6 +12,7 @@ from sersupport.claims.evidence import (
     GRID,
     KEY_OF,
     SHAP,
+    SPEED,
     Absent,
     Check,
     Evidence,
@@ -19,6 +20,7 @@ from sersupport.claims.evidence import (
     written,
 )
 from sersupport.evaluation.noise import Axis
+from sersupport.evaluation.tables import number_of_sources
 from sersupport.explain.against_untrained import against_untrained, texture_over_energy
 from sersupport.recipes.bank import ENVIRONMENTS
 from sersupport.sound.colours import COLOURS
@@ -68,19 +70,26 @@ def _table6(speech: tuple[str, ...] = _SPEECH) -> Check:
     return checks.cells(printed, select, GRID)
 
 
-def _f1_table(evidence: Evidence, name: str) -> tuple[bool, str]:
-    """F1 of a class is a harmonic mean, so no macro or weighted F1 exceeds the mean of its precision and recall."""
+_AVERAGES = (
+    "impossible where all three are averaged over the classes alike, possible where, say, F1 alone is weighted by their"
+    " sizes; which averages they are is not printed"
+)
+
+
+def _f1_table(evidence: Evidence, name: str) -> str:
+    """F1 of a class is a harmonic mean: averaged alike, it never exceeds the mean of precision and recall."""
     table = getattr(evidence, name)
     bad = table.index[table["f1"] > (table["precision"] + table["recall"]) / 2 + 1e-4]
     words = f"{len(bad)} of {len(table)} rows print an F1 above the mean of precision and recall"
-    return bad.empty, f"{words}: {', '.join(map(_named, bad)) or 'none'}"
+    return f"{words}, {_AVERAGES}: {', '.join(map(_named, bad)) or 'none'}"
 
 
-def _best_so_far(evidence: Evidence) -> tuple[bool, str]:
+def _best_so_far(evidence: Evidence) -> str:
     earlier = facts.table("2507.03251-accuracy").set_index("corpus")["accuracy_pct"]
     own = evidence.table4["accuracy_pct"]
     beaten = [f"{name} {earlier[name]} against {own[name]}" for name in own.index if earlier.get(name, 0) > own[name]]
-    return not beaten, f"2507.03251 prints more on {len(beaten)} of {len(own)}: {', '.join(beaten) or 'none'}"
+    words = f"2507.03251 prints more on {len(beaten)} of {len(own)}: {', '.join(beaten) or 'none'}"
+    return f"{words}; neither paper says how it split, so the figures are of no common test"
 
 
 # what is said of them -------------------------------------------------------------------------------------------------
@@ -100,10 +109,10 @@ def _gains(evidence: Evidence) -> tuple[bool, str]:
     return all(right), f"recomputed: {own[0]:.2f} points, {own[1]:.2f} points, {own[2]:.2f} %"
 
 
-def _extreme_f1(evidence: Evidence) -> tuple[bool, str]:
+def _extreme_f1(evidence: Evidence) -> str:
     row = evidence.table5.loc[("fish_market", 0.75)]
     most = (row["precision"] + row["recall"]) / 2
-    return most >= 0.83, f"printed F1 {row['f1']:.4f}; its precision and recall allow {most:.4f} at most"
+    return f"printed F1 {row['f1']:.4f}, mean of its precision and recall {most:.4f}: {_AVERAGES}"
 
 
 def _noisy_set(evidence: Evidence) -> str:
@@ -123,8 +132,9 @@ def _transformer(evidence: Evidence) -> tuple[bool, str]:
 
 
 def _leap(evidence: Evidence) -> tuple[bool, str]:
-    steps = [_gain(evidence, b, a) for a, b in ("BC", "CD")]
-    return steps[1] > steps[0], f"printed steps, noisy: B to C {steps[0]:+.2f} points, C to D {steps[1]:+.2f}"
+    steps = {f"{a} to {b}": _gain(evidence, b, a) for a, b in ("AC", "BC", "CD")}
+    words = ", ".join(f"{step} {points:+.2f}" for step, points in steps.items())
+    return max(steps, key=steps.get) == "C to D", f"printed steps in noise, points: {words}"
 
 
 @checks.deferred
@@ -147,34 +157,44 @@ def _keeps_more(evidence: Evidence, first: str, second: str) -> Finding:
 def _stationary_easier(evidence: Evidence, axis: str) -> Finding:
     rows = evidence.unheard(axis)
     rows = rows[(rows["system"] == "D") & rows["noise"].isin([*COLOURS, *ENVIRONMENTS])]
-    kinds = [[name for name in names if name in set(rows["noise"])] for names in (COLOURS, ENVIRONMENTS)]
-    if not all(kinds):
-        raise Absent(GRID, f"row D in stationary and in environmental noise on the {axis} axis")
-    weights = {name: sign / len(names) for names, sign in zip(kinds, (1, -1), strict=True) for name in names}
-    words = f"stationary − environmental at equal {'λ' if axis == 'lambda' else 'SNR'}"
-    return checks.above(evidence, checks.over_noises(evidence, rows, {words: weights})[0][1], words, GRID)
+    several = [name for name, own in rows.groupby("noise", sort=False) if number_of_sources(own) != 1]
+    stationary, environmental = ([name for name in names if name in several] for names in (COLOURS, ENVIRONMENTS))
+    level = "λ" if axis == "lambda" else "SNR"
+    if not stationary or not environmental:
+        raise Absent(GRID, f"row D in stationary and, from two recordings or more, environmental noise by {level}")
+    others = {name: -1 / len(environmental) for name in environmental}
+    rest = f"environmental ({', '.join(environmental).replace('_', ' ')}) at equal {level}"
+    rest += f", the least sure of {len(stationary)} stationary noises"
+    weights = {f"{name} − {rest}": {name: 1} | others for name in stationary}
+    return checks.weakest(evidence, checks.over_noises(evidence, rows, weights), GRID)
 
 
-def _operations(evidence: Evidence) -> tuple[bool, str]:
+def _throughput(evidence: Evidence) -> tuple[list[bool], str]:
+    """Operations at published sizes, and clips a second as this run measured them."""
     from sersupport.systems.sizes import count_operations
 
-    rate, counted = evidence.table6["noisy_samples_per_s"], {row: count_operations(row) for row in "BD"}
-    said, cost = (100 * (1 - ratio) for ratio in (rate["D"] / rate["B"], counted["B"] / counted["D"]))
+    printed, here = evidence.table6["noisy_samples_per_s"], evidence.artefact(SPEED).set_index("system")["clips_per_s"]
+    if not {"B", "D"} <= set(here.index):
+        raise Absent(SPEED, "rows B and D")
+    counted = {row: count_operations(row) for row in "BD"}
+    ratios = (printed["D"] / printed["B"], counted["B"] / counted["D"], here["D"] / here["B"])
+    said, cost, slower = (100 * (1 - ratio) for ratio in ratios)
     words = ", ".join(f"row {row} {number / 1e9:.1f} GFLOP a clip" for row, number in counted.items())
-    return cost <= said, f"{words}: at equal speed {cost:.1f} % fewer clips, printed {said:.2f} %"
+    words += f": at equal speed {cost:.1f} % fewer clips; timed here, analysis of the signal included, {slower:.1f} %"
+    return [cost <= said, slower <= said], f"{words} fewer; printed {said:.2f} %"
 
 
 _TABLES = {"table4": _table4(), "table5": _table5(), "table6": _table6()}
 _PRINT = {
-    "f1-table4": checks.holds(_f1_table, "table4"),
-    "f1-table5": checks.holds(_f1_table, "table5"),
-    "extreme-f1": checks.holds(_extreme_f1),
+    "f1-table4": checks.undefined(_f1_table, "table4"),
+    "f1-table5": checks.undefined(_f1_table, "table5"),
+    "extreme-f1": checks.undefined(_extreme_f1),
     "gains-add-up": checks.holds(_gains),
     "transformer-falls-12": checks.holds(_transformer),
     "leap": checks.holds(_leap),
     "noisy-97": checks.undefined(_noisy_set),
-    "state-of-the-art": checks.measured(_best_so_far),
-    "throughput": checks.measured(_operations),
+    "state-of-the-art": checks.undefined(_best_so_far),
+    "throughput": checks.agreeing(SPEED, _throughput),
 }
 _NOISE = {
     "spectral-robust": _keeps_more("A", "B"),
@@ -186,7 +206,7 @@ _NOISE = {
 }
 _PARTS = {
     **{f"fusion-beats-{row}-{speech}": checks.better("D", row, speech) for row in "AB" for speech in _SPEECH},
-    **{f"attention-helps-{speech}": checks.better("D", "C", speech) for speech in _SPEECH},
+    **{f"attention-helps-{speech}": checks.better("baseline", "mean pooling", speech, ABLATION) for speech in _SPEECH},
     **{
         f"{kind}-augmentation-{speech}": checks.better("baseline", without, speech, ABLATION)
         for kind, without in _WITHOUT.items()

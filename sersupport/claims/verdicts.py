@@ -3,9 +3,10 @@
 REPRODUCED = "reproduced"
 NOT_REPRODUCED = "not reproduced"
 UNDECIDED = "undecided"
+CONSISTENT = "consistent in print"  # with the paper's own numbers, of which nothing was measured
 CONTRADICTED = "contradicted by the paper's own numbers"
 SETTING_DIFFERS = "setting differs"
 NOT_TESTABLE = "not testable here"
-VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, CONTRADICTED, SETTING_DIFFERS, NOT_TESTABLE)
+VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, CONSISTENT, CONTRADICTED, SETTING_DIFFERS, NOT_TESTABLE)
 
 MARGIN = 0.05  # of UAR: what arXiv 2512.18298 calls degraded "marginally by only" five points (IV-B1), before any test

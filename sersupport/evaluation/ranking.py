@@ -65,7 +65,7 @@ def ranks(names: Sequence[str], pairs: pd.DataFrame) -> pd.DataFrame:
 
 
 def in_words(ranks: pd.DataFrame, first: str, last: str, listed: bool = True) -> str:
-    """What stands first and what last, where only one can.
+    """What stands first and what last, and how many pairs are told apart.
 
     Parameters
     ----------
@@ -74,18 +74,33 @@ def in_words(ranks: pd.DataFrame, first: str, last: str, listed: bool = True) ->
     first, last : str
         What it is to be so, such as "easiest" and "hardest".
     listed : bool
-        Whether those are named that are not told apart, where some are.
+        Whether all are named that may be first, or last, where several may.
     """
     if len(ranks) < 2:
         return f"{first} and {last} not ranked"
-    found = []
-    for own in (ranks[ranks["first"] == 1], ranks[ranks["last"] == len(ranks)]):
+    apart, pairs = int((ranks["first"] - 1).sum()), len(ranks) * (len(ranks) - 1) // 2
+    found = [f"{apart} of {pairs} pairs told apart"]
+    for place, own in ((first, ranks[ranks["first"] == 1]), (last, ranks[ranks["last"] == len(ranks)])):
         names = [name.replace("_", " ") for name in own["name"]]
-        some = f" ({', '.join(names)})" if listed and len(names) < len(ranks) else ""
-        found.append(names[0] if len(names) == 1 else f"not told apart{some}")
-    if found == ["not told apart"] * 2:
-        return f"neither {first} nor {last} told apart"
-    return f"{first} {found[0]}, {last} {found[1]}"
+        if len(names) == 1:
+            found.append(f"{place} {names[0]}")
+        elif listed and len(names) < len(ranks):
+            found.append(f"{place} may be {', '.join(names[:-1])} or {names[-1]}")
+    return "; ".join(found)
+
+
+def told_apart(rivals: pd.DataFrame) -> str:
+    """From how many rivals something is told apart, in words.
+
+    Parameters
+    ----------
+    rivals : pandas.DataFrame
+        Of :func:`sersupport.evaluation.paired.compare`.
+    """
+    near = int((~(rivals["p_holm"] < SIGNIFICANT)).sum())
+    if near == 0:
+        return f"told apart from all {len(rivals)} others"
+    return f"not told apart from {near} of {len(rivals)} others"
 
 
 def rank_text(ranks: pd.DataFrame) -> pd.Series:

@@ -49,10 +49,11 @@ def front_page(run_folder: Path, record: dict[str, Any], chapters: list[dict[str
         f"# {TITLE}",
         *([_raw(f'<p class="ser-note" role="note">{html.escape(SYNTHETIC)}</p>')] if _embedded(parameters) else []),
         *first,
-        "A notebook series, run from end to end, that rebuilds a published speech emotion recogniser (a pretrained "
-        "transformer's features fused with a convolutional network over acoustic features), puts it under noise "
-        "and under several ways of splitting the data, opens it up, and says of the claims of four papers which come "
-        "out. One of the papers was read in full, three by their abstracts and digests.",
+        "A notebook series, run from end to end, that rebuilds the speech emotion recogniser of arXiv 2512.18298 (a "
+        "pretrained transformer's features fused with a convolutional network over acoustic features), puts it under "
+        "noise and under several ways of splitting the data, opens it up, and says of the claims of four papers which "
+        "come out. That paper was read in full, the three others by their abstracts and digests. *Row D* is its whole "
+        "system; rows A to C are its ablations.",
         _raw(_setting(run_folder, parameters) + "".join(OTHERS)),
         *results,
         "## Chapters",

@@ -53,7 +53,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
     ),
     "05_training": Chapter(
         reads=_of("01_data", "utterances", "protocols") + _FOLDS, sources=_ALL,
-        writes=("history", "settings", "predictions", "table4", "ladder", "jobs"),
+        writes=("history", "settings", "predictions", "table4", "ladder", "ladder_probe", "jobs"),
     ),
     "06_robustness": Chapter(
         reads=_of("01_data", "utterances", "split")
@@ -72,8 +72,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         writes=("explanations", "occlusions", "shap", "features", "energy", "additivity"), sources=_ALL,
     ),
     "10_claims": Chapter(
-        reads=_UTTERANCES + _of("04_model", "encoder") + _of("05_training", "predictions", "ladder")
-        + _of("06_robustness", "predictions") + _of("07_ablation", "ablation")
+        reads=_UTTERANCES + _of("04_model", "encoder") + _of("05_training", "predictions", "ladder", "ladder_probe")
+        + _of("06_robustness", "predictions") + _of("07_ablation", "ablation", "speed")
         + _of("08_xai", "explanations", "energy", "shap"),
         writes=("ledger", "headline"),
     ),
@@ -82,7 +82,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
     ),
     "12_voices": Chapter(
         reads=_UTTERANCES + _of("01_data", "protocols") + _FOLDS
-        + _of("05_training", "jobs", "predictions", "ladder"),
+        + _of("05_training", "jobs", "predictions", "ladder", "ladder_probe"),
         writes=("rungs", "enrolment", "transfer"), sources=_ALL,
     ),
 })  # fmt: skip

@@ -65,11 +65,12 @@ def interval_plot(
     """
     panels = [(title, scores)] if panel is None else list(scores.groupby(panel, sort=False))
     names, kinds = list(scores[category].unique()), sorted(scores[series].unique())
+    colours = system_colours(kinds) if series == "system" else dict(zip(kinds, cycle(PALETTE), strict=False))
     apart = min(_APART, 0.8 / len(kinds))
     size = (8.0, 1.6 + 0.45 * len(names)) if sideways else (8.0 if panel is None else 10.0, 3.9)
     figure, axes = plt.subplots(1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False)
     for ax, (above, part) in zip(axes.flat, panels, strict=True):
-        for number, (kind, colour) in enumerate(zip(kinds, cycle(PALETTE), strict=False)):
+        for number, (kind, colour) in enumerate(colours.items()):
             rows = part[part[series] == kind]
             places = rows[category].map(names.index) + (number - (len(kinds) - 1) / 2) * apart
             _points(ax, places, rows[list(columns)], sideways, color=colour, label=str(kind))
@@ -124,5 +125,5 @@ def noise_panels(scores: pd.DataFrame, axis: str, line: float) -> Figure:
         ax.set(title=noise.replace("_", " "), ylim=(0, 1), xlabel=axis, ylabel="UAR")
         ax.set_xticks(of_noise["level"].unique())
         ax.label_outer()
-    axes.flat[0].legend()
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), ncols=5, loc="outside lower center")
     return figure

@@ -24,6 +24,7 @@ FORMATS = {
     "utterances": ".0f",
 }  # fmt: skip
 _ROWS = dict(zip("ABCD", PALETTE, strict=False))
+_P = ("p", "p, Holm", "p (Holm)")  # titles
 
 
 def set_style() -> None:
@@ -46,7 +47,8 @@ def emotion_colours(names: Iterable[str]) -> dict[str, str]:
 def system_colours(names: Iterable[str]) -> dict[str, str]:
     """A colour for each system: rows A to D always have theirs, others take the rest of the palette as they appear."""
     others = cycle(PALETTE[len(_ROWS) :])
-    return {name: _ROWS[name] if name in _ROWS else next(others) for name in dict.fromkeys(names)}
+    rows = {name: name.removeprefix("row ").partition(" ")[0] for name in dict.fromkeys(names)}  # however it is called
+    return {name: _ROWS[row] if row in _ROWS else next(others) for name, row in rows.items()}
 
 
 def system_label(name: str) -> str:
@@ -129,6 +131,7 @@ def table_html(
             is_float = isinstance(value, float | np.floating)
             default = ".3f" if is_float and column in measured_columns else ""
             text = format(value, formats.get(column, FORMATS.get(column, default)))
+            text = "<0.001" if column in _P and value < 0.0005 else text
         else:
             text = str(value)
         return measured_text(text) if column in measured_columns else html.escape(text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,6 +73,7 @@ class Run:
         self._artefacts = Artefacts(self.folder / "artefacts", own, f"notebook {notebook}")
         self._saved: set[str] = set()
         self._numbers: dict[str, dict[str, int]] = {"figure": {}, "table": {}}
+        self._silent = False  # whether it was said that recordings are not played
 
     @classmethod
     def open(cls, notebook: str, namespace: Mapping[str, Any], chapters: Mapping[str, Chapter] = CHAPTERS) -> Run:
@@ -235,5 +235,6 @@ class Run:
         """Offer a recording for listening, where its licence allows: embedded speech and noise only."""
         if self.p.data_dir == EMBEDDED:
             display(HTML(figures.audio_html(samples, rate_hz, label)))
-        else:
-            self.say(f"*{html.escape(label)}: not played here, the corpus's licence does not allow it.*")
+        elif not self._silent:
+            self._silent = True  # said once
+            self.say("*Recordings are not played here: the licences of their corpora do not allow it.*")

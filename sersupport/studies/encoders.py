@@ -26,7 +26,7 @@ FINETUNED_RATE = 0.03
 def compared(
     setup: Setup, encoders: Mapping[str, Encoder], rows: Sequence[str], folds: Mapping[int, Parts]
 ) -> list[Job]:
-    """Every encoder frozen: a linear probe trained on the clean rows, and rows of Table VI trained on all of them.
+    """Every encoder frozen: a linear probe and rows of Table VI, all trained on the same rows.
 
     With the first seed of the setup.
 
@@ -44,14 +44,20 @@ def compared(
     jobs = []
     for fold, recipes in folds.items():
         parts = dict(recipes, test=recipes["test"][environmental(recipes["test"])])
-        plain = dict(parts, train=parts["train"][parts["train"]["condition"] == "clean"])
         budget = setup.budget(len(parts["train"]))
         for name, encoder in encoders.items():
             own, labels = setup.with_one_seed().with_encoder(encoder, name), {"encoder": name}
             for system in (PROBE, *rows):
-                trained = plain if system == PROBE else parts
-                jobs += own.jobs(system, trained, budget, "speaker-disjoint", fold, labels=labels)
+                jobs += own.jobs(system, parts, budget, "speaker-disjoint", fold, labels=labels)
     return jobs
+
+
+def on_clean(folds: Mapping[int, Parts]) -> dict[int, Parts]:
+    """Folds whose training and test rows are their clean ones."""
+    return {
+        fold: own | {part: own[part].query("condition == 'clean'") for part in ("train", "test")}
+        for fold, own in folds.items()
+    }
 
 
 def finetuned(

@@ -7,6 +7,7 @@ import pandas as pd
 
 from sersupport.corpora.folds import chosen, speaker_disjoint
 from sersupport.evaluation.intervals import contrast
+from sersupport.evaluation.paired import holm
 from sersupport.evaluation.tables import summarise
 from sersupport.recipes.drawing import VARIANTS, clean
 from sersupport.studies.jobs import Job
@@ -128,7 +129,8 @@ def losses(predictions: pd.DataFrame, samples: int = 1000) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        ``system``, ``source``, ``corpus`` and what :func:`sersupport.evaluation.intervals.contrast` gives.
+        ``system``, ``source``, ``corpus`` and what :func:`sersupport.evaluation.intervals.contrast` gives; ``p_holm``,
+        corrected over the table.
     """
     key, rows = ["system", "corpus", "classes"], []
     within = dict(iter(predictions[predictions["protocol"] == STRICT].groupby(key)))
@@ -136,4 +138,5 @@ def losses(predictions: pd.DataFrame, samples: int = 1000) -> pd.DataFrame:
         gap = contrast([within[names[:3]], own], [1, -1], samples=samples)
         rows.append({"system": names[0], "source": names[3], "corpus": names[1], **gap})
     columns = ["system", "source", "corpus", "difference", "low", "high", "p", "speakers"]
-    return pd.DataFrame(rows, columns=columns).sort_values("difference", ignore_index=True)
+    table = pd.DataFrame(rows, columns=columns).sort_values("difference", ignore_index=True)
+    return table.assign(p_holm=holm(table["p"]))

@@ -47,7 +47,7 @@ def test_noises_are_ranked_as_far_as_they_are_told_apart_and_one_recording_is_no
     by_lambda, by_snr = (Axis(predictions, kind, 300).ranks("A") for kind in ("lambda", "snr"))
     assert by_lambda["name"].tolist() == ["white", "fish_market", "children_playing"]
     assert by_lambda.set_index("name")["first"].to_dict() == {"white": 3, "fish_market": 1, "children_playing": 2}
-    assert ranking.in_words(by_snr, "easiest", "hardest", listed=False) == "easiest white, hardest not told apart"
+    assert ranking.in_words(by_snr, "easiest", "hardest", listed=False) == "2 of 3 pairs told apart; easiest white"
     assert ranking.moved(by_lambda, by_snr) == ["white", "fish_market"]
 
 

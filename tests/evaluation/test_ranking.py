@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy import special
 from statsmodels.stats.multitest import multipletests
 
 from sersupport.evaluation.paired import paired_difference
-from sersupport.evaluation.ranking import every_pair, in_words, moved, rank_text, ranks
+from sersupport.evaluation.ranking import every_pair, in_words, moved, rank_text, ranks, told_apart
 from sersupport.evaluation.resampling import resampled
 
 
@@ -35,14 +36,28 @@ def test_only_what_is_told_apart_is_said():
     def said(*apart: tuple[str, str], listed: bool = True) -> str:
         return in_words(ranks("abcd", pairs_of(*apart)), "best", "worst", listed)
 
-    assert said(("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")) == "best a, worst d"
-    assert said() == "neither best nor worst told apart"
+    every = [("a", "b"), ("a", "c"), ("a", "d"), ("b", "c"), ("b", "d"), ("c", "d")]
+    assert said(*every) == "6 of 6 pairs told apart; best a; worst d"
+    assert said() == "0 of 6 pairs told apart"
     some = [("a", "d"), ("b", "d"), ("c", "d")]
-    assert said(*some) == "best not told apart (a, b, c), worst d"
-    assert said(*some, listed=False) == "best not told apart, worst d"
-    assert said(("a", "d")) == "best not told apart (a, b, c), worst not told apart (b, c, d)"
-    assert said(("a", "d"), listed=False) == "neither best nor worst told apart"
+    assert said(*some) == "3 of 6 pairs told apart; best may be a, b or c; worst d"
+    assert said(*some, listed=False) == "3 of 6 pairs told apart; worst d"
+    assert said(("a", "d")) == "1 of 6 pairs told apart; best may be a, b or c; worst may be b, c or d"
+    assert said(("a", "d"), listed=False) == "1 of 6 pairs told apart"
     assert in_words(ranks("a", pairs_of()[:0]), "best", "worst") == "best and worst not ranked"
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [
+        ([0.01, 0.02], "told apart from all 2 others"),
+        ([0.01, 0.2], "not told apart from 1 of 2 others"),
+        ([0.5, np.nan], "not told apart from 2 of 2 others"),
+    ],
+)
+def test_from_how_many_something_is_told_apart(p, words):
+    """Of the best row it once said that it is not told apart from 0 of 4 others."""
+    assert told_apart(pd.DataFrame({"p_holm": p})) == words
 
 
 def test_ranks_have_moved_where_they_have_none_in_common():
@@ -78,5 +93,5 @@ def test_equals_are_rarely_told_apart():
         )
         scores = resampled(said, ["system"], samples=200, seed=study)
         table = every_pair(scores, {name: scores.where(system=name) for name in "abcd"})
-        wrong += in_words(ranks("abcd", table), "best", "worst") != "neither best nor worst told apart"
+        wrong += in_words(ranks("abcd", table), "best", "worst") != "0 of 6 pairs told apart"
     assert 0 < wrong / 200 <= 0.08

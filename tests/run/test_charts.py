@@ -72,7 +72,7 @@ def test_systems_beyond_the_four_rows_have_a_colour_and_a_label():
     ]
     figure = charts.noise_panels(pd.DataFrame(rows), "λ", 0.2)
     assert [ax.get_title() for ax in figure.axes[:4]] == ["white", "pink", "brown", "fish market"]
-    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["row A", "linear probe"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["row A", "linear probe"]
 
 
 def test_numbers_are_written_as_asked():
