@@ -50,6 +50,20 @@ def test_it_reads_and_writes_what_its_chapter_declares(here):
         here.load("01_data/others")
 
 
+def test_a_small_p_is_not_zero(here, shown):
+    frame = pd.DataFrame({"p, Holm": [1e-9, 0.01, np.nan], "change": [1e-9, 0.2, -0.3]})
+    here.table(frame, "p", "p.", {"change": "+.3f"}, measured=("p, Holm", "change"))
+    cells = re.findall(r'class="measured">([^<]*)<', shown[0])
+    assert cells == ["&lt;0.001", "+0.000", "0.010", "+0.200", "–", "-0.300"]
+
+
+def test_that_recordings_are_not_played_is_said_once(here, shown):
+    elsewhere = run_of(data_dir="data")
+    for label in ("one", "another"):
+        elsewhere.listen(np.zeros(100), 16_000, label)
+    assert len(shown) == 1 and "not played" in shown[0]
+
+
 def test_what_it_has_not_saved_yet_may_be_of_a_former_run(here):
     run_of().save("levels", {"b": 2})
     with pytest.raises(UserError, match="add it to what it reads"):

@@ -6,8 +6,10 @@ import os
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
+from statsmodels.stats.multitest import multipletests
 
 from sersupport.core.errors import UserError
 from sersupport.corpora.reading import read_all
@@ -80,6 +82,8 @@ def test_scores_stand_beside_those_within_the_tested_corpus(small, table, one):
     ]  # fmt: skip
     assert scores["speakers"].tolist() == [8, 8, 2, 2] and scores["recall"].between(0, 1).all()
     assert not set(found["predicted"]) - set(scores["classes"].iloc[0].split(", "))
+    lost = transfer.losses(found, 100)
+    np.testing.assert_allclose(lost["p_holm"], multipletests(lost["p"], method="holm")[1])
 
 
 def test_corpora_beside_the_run_s_own_are_read_and_absent_ones_named(small, tmp_path):
