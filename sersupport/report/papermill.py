@@ -13,7 +13,6 @@ import click
 import nbformat
 import papermill
 import psutil
-from nbclient.exceptions import CellTimeoutError
 from nbformat.reader import NotJSONError
 from papermill.exceptions import PapermillExecutionError
 from papermill.iorw import write_ipynb
@@ -23,7 +22,6 @@ from sersupport.core.files import whole
 from sersupport.report.kernels import manager_class
 from sersupport.report.paths import Change, each_text
 
-CELL_TIMEOUT_S = 2 * 3600
 SAMPLING_HZ = 2.0
 
 # papermill and nbclient repeat on the terminal what RunFailed says in one line
@@ -128,7 +126,7 @@ def execute(
     Raises
     ------
     RunFailed
-        If a cell raises, runs out of time, or the kernel dies.
+        If a cell raises or the kernel dies.
     """
     name = output.stem
     partial, failed = (output.with_name(f"{name}.{state}.ipynb") for state in ("partial", "failed"))
@@ -144,14 +142,11 @@ def execute(
                 language="python",
                 progress_bar=bar if progress else False,
                 cwd=str(root),
-                execution_timeout=CELL_TIMEOUT_S,
                 kernel_manager_class=manager_class(log, environment),
                 shutdown_kernel="immediate",
             )
     except PapermillExecutionError as error:
         why = f"{_cause(error, injected=bool(parameters))} (see {failed})"
-    except CellTimeoutError:
-        why = f"a cell ran longer than {CELL_TIMEOUT_S} s; see {failed}"
     except RuntimeError as error:  # nbclient's DeadKernelError, jupyter_client's when it does not start
         why = f"{error}, out of memory perhaps; see {failed} and {log}"
     else:

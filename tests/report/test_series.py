@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+import papermill
 import pytest
 from filelock import FileLock
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
@@ -129,6 +130,14 @@ def test_a_chapter_whose_reads_stayed_the_same_is_up_to_date(series):
     write_notebook(series.notebooks, "01_data", other)
     assert ran(series()[1]) == ["01_data", "02_noise"]
     assert value(series, "02_noise/level") == {"parity": 7}
+
+
+def test_no_cell_runs_out_of_time(series, monkeypatch):
+    """The ladder of a whole composite takes two cores more than two hours, after which it was once cut off."""
+    asked, execute = [], papermill.execute_notebook
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **k: asked.append(k) or execute(*a, **k))
+    series()
+    assert len(asked) == 2 and not any(one.get("execution_timeout") for one in asked)
 
 
 def test_changed_prose_is_shown_without_running_again(series):
