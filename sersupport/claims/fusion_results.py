@@ -181,7 +181,8 @@ def _throughput(evidence: Evidence) -> tuple[list[bool], str]:
     said, cost, slower = (100 * (1 - ratio) for ratio in ratios)
     words = ", ".join(f"row {row} {number / 1e9:.1f} GFLOP a clip" for row, number in counted.items())
     words += f": at equal speed {cost:.1f} % fewer clips; timed here, analysis of the signal included, {slower:.1f} %"
-    return [cost <= said, slower <= said], f"{words}; printed {said:.2f} %"
+    # where row D comes out faster than its own part, other work of the machine was timed
+    return [cost <= said, 0 <= slower <= said], f"{words}; printed {said:.2f} %"
 
 
 _TABLES = {"table4": _table4(), "table5": _table5(), "table6": _table6()}

@@ -5,10 +5,7 @@ from collections.abc import Callable
 
 
 def throughput(classify: Callable[[], int], seconds: float) -> float:
-    """Clips a second of processor time, by repeating a call for long enough (one call to warm up).
-
-    On the clock of this process and its threads, not of the wall: beside other work of the machine, wall time once
-    made a system a third faster than a part of itself. Work of a GPU is not in it.
+    """Clips a second, by repeating a call until enough time has passed (one call to warm up).
 
     Parameters
     ----------
@@ -18,7 +15,7 @@ def throughput(classify: Callable[[], int], seconds: float) -> float:
         At least this long.
     """
     classify()
-    start, clips = time.process_time(), 0
-    while (elapsed := time.process_time() - start) < seconds:
+    start, clips = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - start) < seconds:
         clips += classify()
     return clips / elapsed
