@@ -24,7 +24,6 @@ from sersupport.evaluation.resampling import resampled, standard_error, tested
 from sersupport.evaluation.tables import number_of_sources
 
 Statement = Callable[..., tuple[bool, str]]  # whether it holds, and the numbers in words
-Rows = Callable[[Evidence], pd.DataFrame]
 
 
 def deferred(test: Callable[..., Any]) -> Callable[..., Callable[[Evidence], Any]]:
@@ -108,20 +107,11 @@ def _no_evidence(words: str, source: str) -> Finding:
     return Finding(f"{words}; on synthetic speech, which decides nothing", source, NOT_TESTABLE)
 
 
-@deferred
-def rung(evidence: Evidence, protocol: str, condition: str = "clean", source: str = LADDER) -> pd.DataFrame:
-    """Predictions of one protocol of the ladder."""
-    ladder = evidence.artefact(source)
-    return ladder[(ladder["protocol"] == protocol) & (ladder["condition"] == condition)]
-
-
 # differences ----------------------------------------------------------------------------------------------------------
 
 
-def above(
-    evidence: Evidence, gap: Mapping[str, float], words: str, source: str, unit: str = "UAR ", least: float = 0.0
-) -> Finding:
-    """A measured difference that a claim needs above a threshold; the verdict waits for p to be corrected.
+def above(evidence: Evidence, gap: Mapping[str, float], words: str, source: str, unit: str = "UAR ") -> Finding:
+    """A measured difference that a claim needs above zero; the verdict waits for p to be corrected.
 
     Parameters
     ----------
@@ -130,8 +120,6 @@ def above(
         :mod:`sersupport.evaluation` have them.
     words, source, unit : str
         What was measured, on which artefact, and what its numbers are called.
-    least : float
-        The threshold; p is that of a difference as far from it on either side.
     """
     value, low, high = (float(gap[name]) for name in ("difference", "low", "high"))
     words = f"{words}: {unit}{value:+.3f} (95 %: {low:+.3f} to {high:+.3f})"
@@ -139,19 +127,25 @@ def above(
         return _no_evidence(words, source)
     if np.isnan(low):
         return Finding(f"{words}; too few speakers, or draws, for an interval", source, NOT_TESTABLE)
-    return Finding(words, source, None, low, high, float(gap["p"]) if least == 0 else p_of(gap, least), value > least)
+    return Finding(words, source, None, low, high, float(gap["p"]), value > 0)
 
 
-def p_of(gap: Mapping[str, float], least: float = 0.0) -> float:
-    """Two-sided p of a difference that is a threshold, from its interval over speakers."""
+def p_of(gap: Mapping[str, float]) -> float:
+    """Two-sided p of a difference, from its interval over speakers."""
     speakers = gap["speakers"]
-    return tested(gap["difference"] - least, standard_error(gap), speakers - 1, speakers)["p"]
+    return tested(gap["difference"], standard_error(gap), speakers - 1, speakers)["p"]
+
+
+def _room(gap: Mapping[str, float]) -> dict[str, float]:
+    """What a difference leaves of :data:`.verdicts.MARGIN`, tested."""
+    ends = {"difference": "difference", "low": "high", "high": "low"}
+    room = {name: MARGIN - gap[other] for name, other in ends.items()} | {"speakers": gap["speakers"]}
+    return room | {"p": p_of(room)}
 
 
 def within_margin(evidence: Evidence, gap: Mapping[str, float], words: str, source: str) -> Finding:
     """A difference that a claim needs to be negligible: no more than :data:`.verdicts.MARGIN`."""
-    turned = {"difference": -gap["difference"], "low": -gap["high"], "high": -gap["low"], "speakers": gap["speakers"]}
-    found = above(evidence, turned, words, source, least=-MARGIN)
+    found = above(evidence, _room(gap), words, source)
     own = above(evidence, gap, words, source)
     words = f"{own.evidence}; margin {MARGIN:g}"
     return Finding(words, source, found.verdict, own.low, own.high, found.p, found.favours)
@@ -190,30 +184,17 @@ def no_gap(evidence: Evidence, milder: str, stricter: str, words: str) -> Findin
 
     Neither of the row of the ladder nor of the linear probe: it stands no firmer than the weaker of both.
     """
-    gaps = {}
+    gaps = []
     for source in (LADDER, PROBED):
-        first, second = (rung(protocol, source=source)(evidence) for protocol in (milder, stricter))
+        ladder = evidence.artefact(source)
+        clean = ladder[ladder["condition"] == "clean"]
+        first, second = (clean[clean["protocol"] == protocol] for protocol in (milder, stricter))
         if first.empty or second.empty:
             raise Absent(source, f"both sides of {words}")
         gap = difference(nested(first, second), second, samples=evidence.samples)
-        gaps[f"{words}, clean, {first['system'].iloc[0]}"] = gap
-
-    def doubt(name: str) -> float:
-        error = standard_error(gaps[name])
-        distance = (gaps[name]["difference"] - MARGIN) / max(error, 1e-12)
-        return np.inf if np.isnan(error) else distance  # of one speaker nothing is known
-
-    least = max(gaps, key=doubt)
-    return within_margin(evidence, gaps[least], least, LADDER)
-
-
-@deferred
-def difference_of(evidence: Evidence, first: Rows, second: Rows, words: str, source: str) -> Finding:
-    """The first of two sets of predictions scores a higher UAR."""
-    parts = [select(evidence) for select in (first, second)]
-    if any(part.empty for part in parts):
-        raise Absent(source, f"both sides of {words}")
-    return above(evidence, difference(*parts, samples=evidence.samples), words, source)
+        gaps.append((f"{words}, clean, {first['system'].iloc[0]}", gap))
+    words, gap = max(gaps, key=lambda own: _doubt(_room(own[1])))
+    return within_margin(evidence, gap, words, LADDER)
 
 
 def weakest(
@@ -226,15 +207,15 @@ def weakest(
     Berger, R. L. (1982), Multiparameter hypothesis testing and acceptance sampling, Technometrics 24(4): the
     intersection-union test.
     """
-
-    def doubt(own: tuple[str, Mapping[str, float]]) -> float:
-        gap = own[1]
-        if np.isnan(gap["p"]):  # nothing is known of it
-            return np.inf
-        return gap["p"] / 2 if gap["difference"] > 0 else 1 - gap["p"] / 2
-
-    words, gap = max(gaps, key=doubt)
+    words, gap = max(gaps, key=lambda own: _doubt(own[1]))
     return above(evidence, gap, words, source, unit)
+
+
+def _doubt(gap: Mapping[str, float]) -> float:
+    """One-sided p of a difference that is not above zero."""
+    if np.isnan(gap["p"]):  # nothing is known of it
+        return np.inf
+    return gap["p"] / 2 if gap["difference"] > 0 else 1 - gap["p"] / 2
 
 
 def over_noises(

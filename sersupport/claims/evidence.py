@@ -30,6 +30,11 @@ KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
 
 
+def share_of_filters(width: float) -> str:
+    """A width as a share of the published filters, such as "1/16"."""
+    return str(Fraction(width).limit_denominator(64))
+
+
 class Absent(LookupError):
     """What a test needs is not in this run, which makes its claim not testable here.
 
@@ -198,7 +203,7 @@ class Evidence:
         """In what this run's setting differs from that of arXiv 2512.18298, as far as that is printed."""
         own, corpora = self.artefact(ENCODER), set(self.artefact(CLEAN)["corpus"])
         found = [] if own["name"].endswith("wav2vec2-base") else [f"encoder {own['name']} in place of Wav2Vec 2.0 base"]
-        found += [f"{Fraction(own['cnn_width']).limit_denominator(64)} of the filters"] * (own["cnn_width"] != 1)
+        found += [f"{share_of_filters(own['cnn_width'])} of the filters"] * (own["cnn_width"] != 1)
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
         return found + [f"without {', '.join(missing)}"] * bool(missing)
 

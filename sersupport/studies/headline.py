@@ -1,12 +1,11 @@
 """What stands on the front page: sentences and a table computed from a run's predictions and its ledger of claims."""
 
 from collections.abc import Collection, Iterator, Mapping
-from fractions import Fraction
 
 import pandas as pd
 
 from sersupport.claims import facts
-from sersupport.claims.evidence import KEY_OF
+from sersupport.claims.evidence import KEY_OF, share_of_filters
 from sersupport.claims.verdicts import (
     CONSISTENT,
     CONTRADICTED,
@@ -172,7 +171,7 @@ def against_probe(
         spread = "one speaker gives no interval"
     return (
         f"Speakers apart, all seeds, tuned, {UAR}: whole system **{scores.loc[row, 'recall']:.2f}**, its network with"
-        f" {Fraction(width).limit_denominator(64)} of the published filters; a linear classifier on the"
+        f" {share_of_filters(width)} of the published filters; a linear classifier on the"
         f" same encoder, without any network, **{scores.loc[probe, 'recall']:.2f}**; difference"
         f" {gap['difference']:+.2f} ({spread}).{note}"
     )
