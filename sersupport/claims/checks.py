@@ -1,6 +1,7 @@
 """How claims are tested: against the papers' own printed numbers, or against what a run has measured."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -18,12 +19,14 @@ from sersupport.claims.verdicts import (
     SETTING_DIFFERS,
     UNDECIDED,
 )
+from sersupport.corpora.conventions import title
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
 from sersupport.evaluation.paired import nested
 from sersupport.evaluation.resampling import resampled, standard_error, tested
 from sersupport.evaluation.tables import number_of_sources
 
 Statement = Callable[..., tuple[bool, str]]  # whether it holds, and the numbers in words
+Readings = Callable[..., tuple[list[bool], str]]  # the same by several readings, or measurements, of one statement
 
 
 def deferred(test: Callable[..., Any]) -> Callable[..., Callable[[Evidence], Any]]:
@@ -47,23 +50,17 @@ def holds(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
 
 
 @deferred
-def undefined(evidence: Evidence, statement: Callable[..., str], *values: Any) -> Finding:
+def undefined(evidence: Evidence, statement: Callable[..., str], *values: Any, source: str = PRINT) -> Finding:
     """A printed figure of which print does not say how it was measured, or on what."""
-    return Finding(statement(evidence, *values), PRINT, NOT_TESTABLE)
+    return Finding(statement(evidence, *values), source, NOT_TESTABLE)
 
 
 @deferred
-def measured(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
-    """A statement about signals, models or other papers, which needs no recorded speech."""
-    true, words = statement(evidence, *values)
-    return Finding(words, PRINT, REPRODUCED if true else NOT_REPRODUCED)
-
-
-@deferred
-def agreeing(evidence: Evidence, source: str, statement: Callable[[Evidence], tuple[list[bool], str]]) -> Finding:
-    """Several measurements of one thing, each for or against the claim: where they disagree nothing is decided."""
+def agreeing(evidence: Evidence, source: str, statement: Readings) -> Finding:
+    """Several measurements or readings, each for or against the claim: where they disagree nothing is decided."""
     true, words = statement(evidence)
-    return Finding(words, source, REPRODUCED if all(true) else UNDECIDED if any(true) else NOT_REPRODUCED)
+    yes, no = (CONSISTENT, CONTRADICTED) if source == PRINT else (REPRODUCED, NOT_REPRODUCED)
+    return Finding(words, source, yes if all(true) else UNDECIDED if any(true) else no)
 
 
 # scores of this run beside printed ones -------------------------------------------------------------------------------
@@ -71,7 +68,11 @@ def agreeing(evidence: Evidence, source: str, statement: Callable[[Evidence], tu
 
 @deferred
 def cells(
-    evidence: Evidence, printed: Mapping[Any, float], select: Callable[[Evidence, Any], pd.DataFrame], source: str
+    evidence: Evidence,
+    printed: Mapping[Any, float],
+    select: Callable[[Evidence, Any], pd.DataFrame],
+    source: str,
+    each_alone: bool = False,
 ) -> Finding:
     """A table of printed accuracies beside ours, judged only where the run has the paper's setting.
 
@@ -83,6 +84,8 @@ def cells(
         Predictions of a cell; no rows where this run has none.
     source : str
         Artefact that has them.
+    each_alone : bool
+        Whether a cell is of one corpus, which needs no others.
     """
     ours = {cell: select(evidence, cell) for cell in printed}
     ours = {cell: rows for cell, rows in ours.items() if len(rows)}
@@ -93,7 +96,7 @@ def cells(
     words = f"printed (%): {words}"
     if evidence.synthetic:
         return _no_evidence(words, source)
-    if differs := evidence.differences():
+    if differs := evidence.differences(not each_alone):
         return Finding(f"{words}. This run: {', '.join(differs)}", source, SETTING_DIFFERS)
     # together the intervals hold all true values with 95 %
     level = 1 - 0.05 / len(ours)
@@ -170,7 +173,11 @@ def better(evidence: Evidence, first: str, second: str, speech: str, source: str
     source = source or SOURCES[speech]
     if any(part.empty for part in parts) or unshared(parts):
         raise Absent(source, f"systems {first} and {second} on {speech} speech, of the same speakers,")
-    return above(evidence, contrast(parts, [1, -1], samples=evidence.samples), f"{first} − {second}, {speech}", source)
+    gap = contrast(parts, [1, -1], samples=evidence.samples, sources=speech == "noisy")
+    found = above(evidence, gap, f"{first} − {second}, {speech}", source)
+    if source == RELATED or found.verdict is not None:
+        return found
+    return replace(found, evidence=found.evidence + evidence.setting())
 
 
 def without(system: str, part: str) -> Check:
@@ -179,18 +186,27 @@ def without(system: str, part: str) -> Check:
 
 
 @deferred
-def no_gap(evidence: Evidence, milder: str, stricter: str, words: str) -> Finding:
+def no_gap(evidence: Evidence, milder: str, stricter: str, words: str, corpus: str | None = None) -> Finding:
     """What a claim needs that a stricter protocol should contradict: no fall of UAR beyond the margin.
 
     Neither of the row of the ladder nor of the linear probe: it stands no firmer than the weaker of both.
+
+    Parameters
+    ----------
+    milder, stricter : str
+        Protocols.
+    words : str
+        What their difference is called.
+    corpus : str, optional
+        The one that the claim is about, where it is about one.
     """
     gaps = []
     for source in (LADDER, PROBED):
         ladder = evidence.artefact(source)
-        clean = ladder[ladder["condition"] == "clean"]
+        clean = ladder[(ladder["condition"] == "clean") & (ladder["corpus"].eq(corpus) | (corpus is None))]
         first, second = (clean[clean["protocol"] == protocol] for protocol in (milder, stricter))
         if first.empty or second.empty:
-            raise Absent(source, f"both sides of {words}")
+            raise Absent(source, f"both sides of {words}{f' on {title(corpus)}' if corpus else ''}")
         gap = difference(nested(first, second), second, samples=evidence.samples)
         gaps.append((f"{words}, clean, {first['system'].iloc[0]}", gap))
     words, gap = max(gaps, key=lambda own: _doubt(_room(own[1])))

@@ -199,13 +199,28 @@ class Evidence:
         """Table VI by row."""
         return facts.table("2512.18298-table6-ablation").set_index("row")
 
-    def differences(self) -> list[str]:
-        """In what this run's setting differs from that of arXiv 2512.18298, as far as that is printed."""
+    def differences(self, every_corpus: bool = True) -> list[str]:
+        """In what this run's setting differs from that of arXiv 2512.18298, as far as that is printed.
+
+        Parameters
+        ----------
+        every_corpus : bool
+            Whether the corpora that are not there count: for a score of each alone they do not.
+        """
         own, corpora = self.artefact(ENCODER), set(self.artefact(CLEAN)["corpus"])
         found = [] if own["name"].endswith("wav2vec2-base") else [f"encoder {own['name']} in place of Wav2Vec 2.0 base"]
-        found += [f"{share_of_filters(own['cnn_width'])} of the filters"] * (own["cnn_width"] != 1)
+        found += ["encoder frozen"] * own["frozen"]
+        found += [f"{share_of_filters(own['cnn_width'])} of the filters, tuned about it"] * (own["cnn_width"] != 1)
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
-        return found + [f"without {', '.join(missing)}"] * bool(missing)
+        return found + [f"without {', '.join(missing)}"] * bool(missing and every_corpus)
+
+    def setting(self) -> str:
+        """In words what :meth:`differences` finds; nothing where this run does not have what tells."""
+        try:
+            differs = self.differences()
+        except Absent:
+            return ""
+        return f". This run: {', '.join(differs)}" if differs else ""
 
     def unheard(self, axis: str) -> pd.DataFrame:
         """Predictions of rows A to D in noise on one axis ("lambda", "snr"), from sources that training did not use."""

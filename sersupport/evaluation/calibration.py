@@ -43,10 +43,10 @@ def expected_calibration_error(predictions: pd.DataFrame, bins: int = 15) -> flo
 
 
 def if_calibrated(predictions: pd.DataFrame, bins: int = 15, samples: int = 1000, seed: int = 0) -> np.ndarray:
-    """Expected calibration errors that a perfectly calibrated model of the same confidences would show by chance.
+    """Expected calibration errors that speakers alone would make of a model that is calibrated on average.
 
-    Labels are drawn from the predictions' own probabilities; everything else stays. Rows of one utterance, which have
-    one label in truth, share the number in [0, 1) that picks it: they are not as many independent trials.
+    What a speaker's recordings are right beyond their confidence, in each bin, would be as likely to be that much below
+    it: its sign is drawn for each speaker, whose predictions are not independent.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def if_calibrated(predictions: pd.DataFrame, bins: int = 15, samples: int = 1000
     bins : int
         As for :func:`calibration`.
     samples, seed : int
-        How often labels are drawn, and their seed.
+        How often signs are drawn, and their seed.
 
     Returns
     -------
@@ -63,25 +63,20 @@ def if_calibrated(predictions: pd.DataFrame, bins: int = 15, samples: int = 1000
 
     References
     ----------
-    Bröcker and Smith (2007), Increasing the reliability of reliability diagrams, Weather and Forecasting 22(3).
+    Canay, Romano and Shaikh (2017), Randomization tests under an approximate symmetry assumption, Econometrica 85(3).
     Vaicenavicius et al. (2019), Evaluating model calibration in classification, AISTATS: errors that only chance makes.
     """
-    shares = probabilities(predictions).to_numpy(float)
-    shares = shares / shares.sum(axis=1, keepdims=True)  # to the last digit
-    said, rows = shares.argmax(axis=1), np.arange(len(shares))
-    confidence, ends = shares[rows, said], shares.cumsum(axis=1)[rows, said]
-    place = _bin(confidence, bins)
-    utterance = pd.factorize(predictions["utterance"])[0]
-    rng, errors = generator(seed, "calibrated"), np.empty(samples)
-    for sample in range(samples):
-        picked = rng.random(utterance.max() + 1)[utterance]
-        right = (picked < ends) & (picked >= ends - confidence)
-        errors[sample] = np.abs(np.bincount(place, right - confidence)).sum() / len(place)
-    return errors
+    confidence = probabilities(predictions).max(axis=1).to_numpy(float)
+    surplus = (predictions["true"] == predictions["predicted"]).to_numpy() - confidence
+    speaker = pd.factorize(predictions["speaker"])[0]
+    of_speaker = np.zeros((speaker.max() + 1, bins + 1))
+    np.add.at(of_speaker, (speaker, _bin(confidence, bins)), surplus)
+    signs = generator(seed, "calibrated").choice([-1, 1], (samples, len(of_speaker)))
+    return np.abs(signs @ of_speaker).sum(axis=1) / len(predictions)
 
 
 def calibration_test(predictions: pd.DataFrame, bins: int = 15, samples: int = 1000, seed: int = 0) -> dict[str, float]:
-    """Whether an expected calibration error is more than chance gives a perfectly calibrated model of the same size.
+    """Whether an expected calibration error is more than speakers make by chance.
 
     Parameters
     ----------
@@ -91,10 +86,10 @@ def calibration_test(predictions: pd.DataFrame, bins: int = 15, samples: int = 1
     Returns
     -------
     dict
-        ``error``; ``calibrated`` and ``calibrated_high``, the mean and the 95th percentile of a calibrated model's;
-        ``p``, the share of these that are as large as the error.
+        ``error``; ``calibrated`` and ``calibrated_high``, the mean and the 95th percentile of what chance gives;
+        ``p``, the share of that which is as large as the error.
     """
     error, chance = expected_calibration_error(predictions, bins), if_calibrated(predictions, bins, samples, seed)
-    p = (1 + np.sum(chance >= error)) / (1 + samples)
+    p = (1 + np.sum(chance >= error - 1e-12)) / (1 + samples)
     high = float(np.quantile(chance, 0.95))
     return {"error": error, "calibrated": float(chance.mean()), "calibrated_high": high, "p": float(p)}

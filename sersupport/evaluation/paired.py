@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from sersupport.core.errors import UserError
 from sersupport.evaluation.intervals import contrast, unshared
+from sersupport.evaluation.metrics import metrics
 
 
 def paired_difference(
@@ -14,6 +16,7 @@ def paired_difference(
     metric: str = "uar",
     samples: int = 1000,
     by: str = "system",
+    sources: bool = False,
 ) -> dict[str, float]:
     """How much better one system is than another on the same speakers; see :func:`.intervals.difference`.
 
@@ -27,6 +30,8 @@ def paired_difference(
         As for :func:`.intervals.difference`.
     by : str
         Column that tells the systems apart.
+    sources : bool
+        Whether recordings of noise are drawn as well; see :func:`.intervals.speaker_interval`.
 
     Raises
     ------
@@ -37,7 +42,7 @@ def paired_difference(
     if parts[0].empty or unshared(parts):
         odd = ", ".join(unshared(parts)) or "nobody at all"
         raise UserError(f"{first} and {second} were not tested on the same speakers ({odd}): no paired difference")
-    return contrast(parts, [1, -1], metric, samples)
+    return contrast(parts, [1, -1], metric, samples, sources=sources)
 
 
 def nested(mild: pd.DataFrame, strict: pd.DataFrame) -> pd.DataFrame:
@@ -52,13 +57,18 @@ def nested(mild: pd.DataFrame, strict: pd.DataFrame) -> pd.DataFrame:
 
 
 def compare(
-    predictions: pd.DataFrame, baseline: str, by: str = "system", metric: str = "uar", samples: int = 1000
+    predictions: pd.DataFrame,
+    baseline: str,
+    by: str = "system",
+    metric: str = "uar",
+    samples: int = 1000,
+    sources: bool = False,
 ) -> pd.DataFrame:
     """Every other system against a baseline, with p values corrected by Holm's method.
 
     Parameters
     ----------
-    predictions, by, metric, samples
+    predictions, by, metric, samples, sources
         As for :func:`paired_difference`.
     baseline : str
         What the others are compared with.
@@ -66,13 +76,40 @@ def compare(
     Returns
     -------
     pandas.DataFrame
-        One row a system, in order of appearance: ``by``, difference (to the baseline), low, high, p, p_holm, speakers.
+        One row a system, in order of appearance: ``by``, difference (to the baseline), low, high, p, p_holm, p_folds
+        (see :func:`over_folds`, corrected likewise), speakers.
     """
     others = [name for name in predictions[by].unique() if name != baseline]
-    rows = [{by: name, **paired_difference(predictions, name, baseline, metric, samples, by=by)} for name in others]
+    rows = [
+        {by: name, **paired_difference(predictions, name, baseline, metric, samples, by, sources)} for name in others
+    ]
     frame = pd.DataFrame(rows, columns=[by, "difference", "low", "high", "p", "speakers"])
     frame.insert(5, "p_holm", holm(frame["p"]))
+    frame.insert(6, "p_folds", holm([over_folds(predictions, name, baseline, by, metric) for name in others]))
     return frame
+
+
+def over_folds(predictions: pd.DataFrame, first: str, second: str, by: str = "system", metric: str = "uar") -> float:
+    """Two-sided p of a difference by Student's t over folds, whose speakers are no independent trials of training.
+
+    The speakers of a fold are tested by one model. Over so few folds the test finds only what is large.
+
+    Parameters
+    ----------
+    predictions, first, second, by, metric
+        As for :func:`paired_difference`.
+
+    Returns
+    -------
+    float
+        NaN with fewer than three folds.
+    """
+    both = predictions[predictions[by].isin([first, second])]
+    if "fold" not in both or both["fold"].nunique() < 3:
+        return float("nan")
+    score = {"uar": "recall", "accuracy": "accuracy"}[metric]
+    wide = pd.Series({key: metrics(own)[score] for key, own in both.groupby(["fold", by])}).unstack()
+    return float(stats.ttest_rel(wide[first], wide[second]).pvalue)
 
 
 def holm(p: pd.Series) -> np.ndarray:

@@ -90,14 +90,15 @@ def in_words(ranks: pd.DataFrame, first: str, last: str, listed: bool = True) ->
 
 
 def told_apart(rivals: pd.DataFrame) -> str:
-    """From how many rivals something is told apart, in words.
+    """From how many rivals something is told apart, over speakers and, where there are enough, over folds; in words.
 
     Parameters
     ----------
     rivals : pandas.DataFrame
         Of :func:`sersupport.evaluation.paired.compare`.
     """
-    near = int((~(rivals["p_holm"] < SIGNIFICANT)).sum())
+    p = np.fmax(rivals["p_holm"], rivals["p_folds"])  # of no folds where there are too few
+    near = int((~(p < SIGNIFICANT)).sum())
     if near == 0:
         return f"told apart from all {len(rivals)} others"
     return f"not told apart from {near} of {len(rivals)} others"

@@ -25,6 +25,7 @@ FORMATS = {
 }  # fmt: skip
 _ROWS = dict(zip("ABCD", PALETTE, strict=False))
 _P = ("p", "p, Holm", "p (Holm)")  # titles
+_SENTENCE = 60  # characters, of which a few would fill a phone's screen
 
 
 def set_style() -> None:
@@ -108,7 +109,7 @@ def figure_html(figure: Figure, number: str, finding: str, alt: str) -> str:
 def table_html(
     frame: pd.DataFrame, number: str, caption: str, formats: dict[str, str], measured_columns: set[str]
 ) -> str:
-    """A numbered table that scrolls sideways on a narrow screen.
+    """A numbered table that scrolls sideways on a narrow screen, or breaks into a list a row if it holds sentences.
 
     Parameters
     ----------
@@ -136,15 +137,22 @@ def table_html(
             text = str(value)
         return measured_text(text) if column in measured_columns else html.escape(text)
 
-    head = "".join(f'<th scope="col">{html.escape(str(column))}</th>' for column in frame.columns)
+    sentences = any(isinstance(value, str) and len(value) > _SENTENCE for value in frame.to_numpy().ravel())
+    titles = [html.escape(str(column)) for column in frame.columns]
+    starts = [f'<td data-column="{title}">' if sentences else "<td>" for title in titles]
+    head = "".join(f'<th scope="col">{title}</th>' for title in titles)
     body = "".join(
         "<tr>"
-        + "".join(f"<td>{cell(str(column), value)}</td>" for column, value in zip(frame.columns, row, strict=True))
+        + "".join(
+            f"{start}{cell(str(column), value)}</td>"
+            for start, column, value in zip(starts, frame.columns, row, strict=True)
+        )
         + "</tr>"
         for row in frame.itertuples(index=False, name=None)
     )
+    kind = "ser-table ser-sentences" if sentences else "ser-table"
     return (
-        f'<div class="ser-table" id="table-{number.replace(".", "-")}"><table><caption><span><b>Table {number}.</b> '
+        f'<div class="{kind}" id="table-{number.replace(".", "-")}"><table><caption><span><b>Table {number}.</b> '
         f"{html.escape(caption)}</span></caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

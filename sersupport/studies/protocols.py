@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sersupport.corpora.protocols import THINNED, halves
-from sersupport.evaluation.intervals import difference
+from sersupport.evaluation.intervals import contrast, difference, unshared
 from sersupport.evaluation.paired import compare, holm, nested
 from sersupport.evaluation.tables import summarise
 from sersupport.studies.jobs import Job
@@ -17,7 +17,7 @@ from sersupport.systems.predictions import probabilities
 # what a protocol takes away from the one before it
 TAKEN_AWAY = {
     "utterance-grouped": "augmented siblings",
-    "speaker-disjoint": "known voices",
+    "speaker-disjoint": "known voices, second takes",
     THINNED: "training rows",
     "speaker-and-text-disjoint": "known texts",
 }
@@ -119,6 +119,73 @@ def against(predictions: pd.DataFrame, baseline: str = STRICT, samples: int = 10
         paired = compare(own, baseline, "protocol", samples=samples).drop(columns="speakers")
         rows.append(summarise(own, ["protocol", "condition"], samples).merge(paired, on="protocol", how="left"))
     return pd.concat(rows, ignore_index=True)
+
+
+def second_takes(predictions: pd.DataFrame, assignments: pd.DataFrame, utterances: pd.DataFrame) -> pd.Series:
+    """Whether training held another recording of the same line by the same speaker in the same emotion and intensity.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Of one protocol.
+    assignments : pandas.DataFrame
+        Of :func:`ladder`, which has that protocol among others.
+    utterances : pandas.DataFrame
+        The utterance table; recordings whose text is not known have no second take.
+
+    Returns
+    -------
+    pandas.Series of bool
+        With the index of the predictions.
+    """
+    line = utterances.groupby(["speaker", "emotion", "intensity", "text"], dropna=False).ngroup()
+    line = line.where(utterances["text"].fillna("").ne(""), -1 - np.arange(len(line)))
+    line_of = pd.Series(line.to_numpy(), index=utterances["id"])
+    own = assignments[assignments["protocol"].isin(predictions["protocol"]) & (assignments["split"] == "train")]
+    heard = pd.MultiIndex.from_arrays([own["fold"], own["utterance"].map(line_of)])
+    asked = pd.MultiIndex.from_arrays([predictions["fold"], predictions["utterance"].map(line_of)])
+    return pd.Series(asked.isin(heard), index=predictions.index)
+
+
+def of_second_takes(
+    predictions: pd.DataFrame, assignments: pd.DataFrame, utterances: pd.DataFrame, samples: int = 1000
+) -> pd.DataFrame:
+    """What known voices are worth on clean speech, with a second take of the tested line in training and without.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Predictions table of :func:`ladder`'s jobs.
+    assignments, utterances
+        As for :func:`second_takes`.
+    samples : int
+        Bootstrap samples.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``second take``, ``utterances``, and what :func:`sersupport.evaluation.intervals.difference` gives of keeping
+        recordings whole less keeping speakers apart; at last the first less the second of these. Empty where there is
+        no recording of either kind.
+    """
+    clean = predictions[predictions["condition"] == "clean"]
+    strict = clean[clean["protocol"] == STRICT]
+    whole = nested(clean[clean["protocol"] == "utterance-grouped"], strict)
+    heard = second_takes(whole, assignments, utterances)
+    parts = {
+        name: (whole[own], strict[strict["utterance"].isin(whole.loc[own, "utterance"])])
+        for name, own in {"in training": heard, "not in training": ~heard}.items()
+    }
+    if any(part.empty for both in parts.values() for part in both):
+        return pd.DataFrame(columns=["second take", "utterances", "difference", "low", "high", "p"])
+    rows = [
+        {"second take": name, "utterances": first["utterance"].nunique(), **difference(first, second, samples=samples)}
+        for name, (first, second) in parts.items()
+    ]
+    four = [part for both in parts.values() for part in both]
+    if not unshared(four):
+        rows.append({"second take": "difference", **contrast(four, [1, -1, -1, 1], samples=samples)})
+    return pd.DataFrame(rows).drop(columns="speakers")
 
 
 def unmoved(predictions: pd.DataFrame, baseline: str = STRICT) -> pd.DataFrame:

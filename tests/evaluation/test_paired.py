@@ -10,7 +10,8 @@ from scipy.stats import permutation_test, ttest_rel
 from statsmodels.stats.multitest import multipletests
 
 from sersupport.core.errors import UserError
-from sersupport.evaluation.paired import compare, holm, paired_difference
+from sersupport.evaluation.metrics import metrics
+from sersupport.evaluation.paired import compare, holm, over_folds, paired_difference
 
 
 def test_paired_difference_is_students_on_speakers(simulated):
@@ -50,6 +51,21 @@ def test_comparisons_are_corrected_by_holm(simulated):
     assert list(table["system"]) == ["a", "b", "c"] and table["difference"].is_monotonic_increasing
     np.testing.assert_allclose(table["p_holm"], multipletests(table["p"], method="holm")[1])
     assert (table["p_holm"] >= table["p"]).all()
+
+
+def test_over_folds_is_students_on_their_scores(simulated):
+    """The speakers of a fold share a model, and are no independent trials of its training."""
+    frame = simulated(np.random.default_rng(6), 12, 6, 1.0, systems=("base", "a", "b"), gain=0.5)
+    frame["fold"] = frame["speaker"].str.removeprefix("s").astype(int) % 4
+    for name, p in compare(frame, "base").set_index("system")["p_folds"].items():
+        of = [
+            [metrics(own)["recall"] for _, own in frame[frame["system"] == system].groupby("fold")]
+            for system in (name, "base")
+        ]
+        reference = ttest_rel(*of).pvalue
+        assert over_folds(frame, name, "base") == pytest.approx(reference) and reference <= p <= 2 * reference + 1e-12
+    assert np.isnan(over_folds(frame[frame["fold"] < 2], "a", "base"))
+    assert np.isnan(over_folds(frame.drop(columns="fold"), "a", "base"))
 
 
 @settings(max_examples=20, deadline=None)
