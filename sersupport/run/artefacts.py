@@ -5,10 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
 
 from sersupport.core.errors import Missing, UserError
 from sersupport.core.files import whole
@@ -22,7 +19,7 @@ def _from_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-_READERS = {".parquet": pd.read_parquet, ".safetensors": load_file, ".json": _from_json}
+_READERS = {".parquet": pd.read_parquet, ".json": _from_json}
 
 
 def files(folder: Path, artefact: str) -> list[Path]:
@@ -76,15 +73,12 @@ class Artefacts:
         Parameters
         ----------
         artefact : str
-            ``notebook/name``: a DataFrame becomes ``.parquet``, a mapping of arrays ``.safetensors``, another mapping
-            ``.json``.
+            ``notebook/name``: a DataFrame becomes ``.parquet``, a mapping ``.json``.
         value : DataFrame or mapping
             What to keep.
         """
         if isinstance(value, pd.DataFrame):
             suffix, write = ".parquet", value.to_parquet
-        elif value and all(isinstance(item, np.ndarray) for item in value.values()):
-            suffix, write = ".safetensors", lambda path: save_file(dict(value), path)
         else:
             suffix, write = ".json", lambda path: path.write_text(json.dumps(value, indent=1), encoding="utf-8")
         for path in files(self.folder, artefact):  # without its parameters an artefact counts as unreadable
@@ -128,7 +122,7 @@ class Artefacts:
                 raise ValueError("changed")
             value, made = _READERS[path.suffix](path), dict(sidecar["parameters"])
             seen = {**sidecar.get("from", {}), artefact: sidecar["content"]}
-        except (OSError, ValueError, LookupError, TypeError, SafetensorError):
+        except (OSError, ValueError, LookupError, TypeError):
             raise UserError(
                 f"{artefact} in {self.folder.parent} cannot be read or is not as it was made:"
                 f" run notebook {notebook} again"

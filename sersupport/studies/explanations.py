@@ -245,7 +245,7 @@ class _Clip:
             features = model.model.feature_maps(role, values[None])
             background = function.seen(self.how.backgrounds[self.fold])
         if features is not None:
-            saliency = score_cam(function, features[0], values, target).saliency
+            saliency = score_cam(function, features[0], values, target)
             found.maps[SCORE_CAM] = self.decisions.in_frames(saliency.numpy())
         shares = expected_gradients(function, values, target, background, self.how.shap_samples, self.how.seed)
         found.attributions = {SHAP_METHOD: shares, CHECK: integrated_gradients(function, values, target)}

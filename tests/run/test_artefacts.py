@@ -13,7 +13,6 @@ from sersupport.run.artefacts import Artefacts, files
 
 VALUES = [
     pd.DataFrame({"a": [1, 2], "b": ["x", None]}),
-    {"x": np.arange(3), "y": np.eye(2)},
     {"text": "é", "n": [1, None]},
 ]
 
@@ -25,9 +24,7 @@ def test_an_artefact_comes_back_as_it_was(tmp_path, value):
     if isinstance(value, pd.DataFrame):
         pd.testing.assert_frame_equal(back, value)
     else:
-        assert back.keys() == value.keys()
-        for key in value:
-            np.testing.assert_array_equal(back[key], value[key])
+        assert back == value
     assert not [path for path in (tmp_path / "01_data").iterdir() if path.name.startswith(".")]
 
 
@@ -116,7 +113,7 @@ def test_where_a_run_lies_is_no_contradiction(tmp_path):
     assert Artefacts(tmp_path, {"run_dir": "there", "profile": "b"}).load("01_data/split") == {"a": 1}
 
 
-@pytest.mark.parametrize("value", [pd.DataFrame({"a": np.arange(500)}), {"x": np.arange(500)}, {"b": "text " * 100}])
+@pytest.mark.parametrize("value", [pd.DataFrame({"a": np.arange(500)}), {"b": "text " * 100}])
 def test_a_changed_byte_is_not_believed(tmp_path, value):
     """Any of them once gave other values without a word."""
     Artefacts(tmp_path).save("01_data/thing", value)
