@@ -6,10 +6,12 @@ import json
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from sersupport.report.site import build_site
+from sersupport.run.figures import table_html
 from sersupport.run.parameters import Parameters
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -19,6 +21,13 @@ WIDE = (
     '<div class="ser-table"><table><tbody><tr>'
     + "<td>a long cell of a wide table</td>" * 30
     + "</tr></tbody></table></div>"
+)
+SENTENCES = table_html(
+    pd.DataFrame({f"column {number}": ["a sentence " * 12, "another"] for number in range(8)}),
+    "1.1",
+    "Said.",
+    {},
+    set(),
 )
 
 
@@ -40,7 +49,7 @@ def small_run(tmp_path_factory) -> Path:
             new_markdown_cell(
                 "$$S(f) \\propto \\frac{1}{f^\\beta} \\tag{4}$$\n\n<details><summary>Answer</summary>yes</details>"
             ),
-            new_code_cell("secret_code = 'xylophone'", execution_count=1, outputs=shown(FIGURE, WIDE)),
+            new_code_cell("secret_code = 'xylophone'", execution_count=1, outputs=shown(FIGURE, WIDE, SENTENCES)),
             new_code_cell("1", execution_count=2, outputs=[new_output("stream", name="stderr", text="noise of a bar")]),
         ]
         language = {"name": "python", "pygments_lexer": "ipython3"}

@@ -85,6 +85,21 @@ def test_every_page_at_both_widths(browser, site, width):
         assert rendered >= formulas, (page.name, formulas, rendered)
 
 
+@pytest.mark.parametrize(("width", "display"), [(1280, "table-cell"), (390, "block")])
+def test_a_table_of_sentences_becomes_lists_on_a_phone(browser, small_run, width, display):
+    """It was eight sentences wide, of which a phone showed a part of one."""
+    open_page(browser, small_run / "html" / "01_data.html", width)
+    cells = browser.execute_script(
+        "return [...document.querySelectorAll('.ser-sentences td')].map(cell => ["
+        "getComputedStyle(cell).display, getComputedStyle(cell, '::before').content,"
+        "cell.getBoundingClientRect().right])"
+    )
+    assert len(cells) == 16 and {cell[0] for cell in cells} == {display}
+    if width == 390:
+        assert [cell[1] for cell in cells[:2]] == ['"column 0: "', '"column 1: "']
+        assert max(cell[2] for cell in cells) <= width
+
+
 def test_code_is_folded_and_opens(browser, site):
     open_page(browser, site / "01_data.html", 1280)
     states = browser.execute_script("return [...document.querySelectorAll('div.cell details.hide')].map(d => d.open)")

@@ -108,6 +108,9 @@ def test_figures_and_tables_are_numbered_by_chapter(here, shown):
     assert "Table 2.1" in shown[3] and '<span class="measured">0.512</span>' in shown[3]
     assert "<td>3</td>" in shown[3] and "&lt;b&gt;" in shown[3] and "<td>–</td>" in shown[3]
     assert (here.path("figure-one.html")).read_text() == shown[0]
+    here.table(pd.DataFrame({"<a>": ["word"], "b": ["many words " * 6]}), "u", "Sentences")
+    assert 'class="ser-table ser-sentences"' in shown[4] and '<td data-column="&lt;a&gt;">word</td>' in shown[4]
+    assert "ser-sentences" not in shown[3] and "data-column" not in shown[3]
 
 
 def test_licensed_speech_is_never_played(here, shown):
