@@ -88,7 +88,7 @@ class Resampled:
         return tested(value, *self._together(self.errors(weights)), self.speakers, level)
 
     def interval(self, weights: np.ndarray, level: float = 0.95) -> tuple[float, float]:
-        """Interval of a score, or a mean of scores, in [0, 1]: of its logit; NaN with a single speaker.
+        """Interval of a score, or a mean of scores, in [0, 1], which it holds: of its logit; NaN with a single speaker.
 
         Parameters
         ----------
@@ -100,10 +100,13 @@ class Resampled:
         # half a row from all right or all wrong, where the logit ends
         least = 0.5 / self.rows[weights > 0].sum()
         values = [special.logit((own @ weights).clip(least, 1 - least)) for own in self.draws]
-        middle = special.logit(np.clip(weights @ self.scores, least, 1 - least))
+        score = weights @ self.scores
+        middle = special.logit(np.clip(score, least, 1 - least))
         error, freedom = self._together([_error(own, n) for own, n in zip(values, self.clusters, strict=True)])
         half = stats.t.ppf((1 + level) / 2, freedom) * error
-        return float(special.expit(middle - half)), float(special.expit(middle + half))
+        # all right, or all wrong, lies beyond any logit
+        ends = np.minimum(score, special.expit(middle - half)), np.maximum(score, special.expit(middle + half))
+        return float(ends[0]), float(ends[1])
 
     def table(self) -> pd.DataFrame:
         """The groups with ``score``, ``low`` and ``high``."""

@@ -49,6 +49,7 @@ def test_one_speaker_has_no_interval(simulated):
 def test_a_perfect_score_has_an_interval_within_the_unit_range(simulated):
     low, high = speaker_interval(simulated(np.random.default_rng(0), 4, 5, 0, mean=50))
     assert 0.9 < low <= high <= 1
+    assert high == 1.0, "the interval does not hold the score, and its bar cannot be drawn"
 
 
 def test_speaker_intervals_are_wider_than_those_of_utterances_when_speakers_differ(skilled):
