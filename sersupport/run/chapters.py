@@ -72,7 +72,8 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         writes=("explanations", "occlusions", "shap", "features", "energy", "additivity"), sources=_ALL,
     ),
     "10_claims": Chapter(
-        reads=_UTTERANCES + _of("04_model", "encoder") + _of("05_training", "predictions", "ladder", "ladder_probe")
+        reads=_UTTERANCES + _of("04_model", "encoder")
+        + _of("05_training", "settings", "predictions", "ladder", "ladder_probe")
         + _of("06_robustness", "predictions") + _of("07_ablation", "ablation", "speed")
         + _of("08_xai", "explanations", "energy", "shap"),
         writes=("ledger", "headline"),

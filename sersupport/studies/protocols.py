@@ -165,8 +165,8 @@ def of_second_takes(
     -------
     pandas.DataFrame
         ``second take``, ``utterances``, and what :func:`sersupport.evaluation.intervals.difference` gives of keeping
-        recordings whole less keeping speakers apart; at last the first less the second of these. Empty where there is
-        no recording of either kind.
+        recordings whole less keeping speakers apart; at last the first less the second of these. Empty where less than
+        a tenth of the recordings are of either kind.
     """
     clean = predictions[predictions["condition"] == "clean"]
     strict = clean[clean["protocol"] == STRICT]
@@ -176,7 +176,7 @@ def of_second_takes(
         name: (whole[own], strict[strict["utterance"].isin(whole.loc[own, "utterance"])])
         for name, own in {"in training": heard, "not in training": ~heard}.items()
     }
-    if any(part.empty for both in parts.values() for part in both):
+    if min(heard.mean(), 1 - heard.mean()) < 0.1:
         return pd.DataFrame(columns=["second take", "utterances", "difference", "low", "high", "p"])
     rows = [
         {"second take": name, "utterances": first["utterance"].nunique(), **difference(first, second, samples=samples)}
