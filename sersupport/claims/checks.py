@@ -96,14 +96,19 @@ def cells(
     words = f"printed (%): {words}"
     if evidence.synthetic:
         return _no_evidence(words, source)
-    if differs := evidence.differences(not each_alone):
-        return Finding(f"{words}. This run: {', '.join(differs)}", source, SETTING_DIFFERS)
+    if differs := setting(evidence.differences(not each_alone)):
+        return Finding(words + differs, source, SETTING_DIFFERS)
     # together the intervals hold all true values with 95 %
     level = 1 - 0.05 / len(ours)
     spans = {cell: speaker_interval(rows, evidence.samples, level, metric="accuracy") for cell, rows in ours.items()}
     outside = [cell for cell, (low, high) in spans.items() if not low <= printed[cell] / 100 <= high]
     words = f"{words}; outside our intervals: {', '.join(map(str, outside)) or 'none'}"
     return Finding(words, source, NOT_REPRODUCED if outside else REPRODUCED)
+
+
+def setting(differs: Sequence[str]) -> str:
+    """What :meth:`.evidence.Evidence.differences` found, to end a sentence of evidence with; nothing where none did."""
+    return f". This run: {', '.join(differs)}" if differs else ""
 
 
 def _no_evidence(words: str, source: str) -> Finding:
@@ -177,7 +182,11 @@ def better(evidence: Evidence, first: str, second: str, speech: str, source: str
     found = above(evidence, gap, f"{first} − {second}, {speech}", source)
     if source == RELATED or found.verdict is not None:
         return found
-    return replace(found, evidence=found.evidence + evidence.setting())
+    try:
+        differs = evidence.differences()
+    except Absent:  # what tells is not there, which makes no difference to what was measured
+        return found
+    return replace(found, evidence=found.evidence + setting(differs))
 
 
 def without(system: str, part: str) -> Check:

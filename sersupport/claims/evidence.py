@@ -214,14 +214,6 @@ class Evidence:
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
         return found + [f"without {', '.join(missing)}"] * bool(missing and every_corpus)
 
-    def setting(self) -> str:
-        """In words what :meth:`differences` finds; nothing where this run does not have what tells."""
-        try:
-            differs = self.differences()
-        except Absent:
-            return ""
-        return f". This run: {', '.join(differs)}" if differs else ""
-
     def unheard(self, axis: str) -> pd.DataFrame:
         """Predictions of rows A to D in noise on one axis ("lambda", "snr"), from sources that training did not use."""
         grid = self.artefact(GRID)

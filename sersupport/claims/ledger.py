@@ -7,7 +7,7 @@ import pandas as pd
 
 from sersupport.claims import cnn_attention, fusion_method, fusion_results, humpcat, trnet
 from sersupport.claims.evidence import PRINT, Claim, Evidence, Finding
-from sersupport.claims.verdicts import VERDICTS
+from sersupport.claims.verdicts import MEASURED, VERDICTS
 from sersupport.core.errors import UserError
 from sersupport.evaluation.paired import holm
 
@@ -93,6 +93,11 @@ def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame
     corrected = p.groupby("family")["p"].transform(holm)
     rows = zip(claims, found, corrected, strict=True)
     return pd.DataFrame([_row(claim, one, float(p_holm), evidence.profile) for claim, one, p_holm in rows])
+
+
+def tried(table: pd.DataFrame) -> pd.DataFrame:
+    """The claims of a ledger that the run put to the test: measured, and not settled by print."""
+    return table[(table["basis"] != PRINT) & table["verdict"].isin(MEASURED)]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

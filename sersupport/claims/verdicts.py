@@ -8,5 +8,6 @@ CONTRADICTED = "contradicted by the paper's own numbers"
 SETTING_DIFFERS = "setting differs"
 NOT_TESTABLE = "not testable here"
 VERDICTS = (REPRODUCED, NOT_REPRODUCED, UNDECIDED, CONSISTENT, CONTRADICTED, SETTING_DIFFERS, NOT_TESTABLE)
+MEASURED = (REPRODUCED, NOT_REPRODUCED, UNDECIDED)  # what a measurement comes to
 
 MARGIN = 0.05  # of UAR: what arXiv 2512.18298 calls degraded "marginally by only" five points (IV-B1), before any test

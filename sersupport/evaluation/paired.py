@@ -6,7 +6,7 @@ from scipy import stats
 
 from sersupport.core.errors import UserError
 from sersupport.evaluation.intervals import contrast, unshared
-from sersupport.evaluation.metrics import metrics
+from sersupport.evaluation.tables import uar_of_each
 
 
 def paired_difference(
@@ -60,7 +60,6 @@ def compare(
     predictions: pd.DataFrame,
     baseline: str,
     by: str = "system",
-    metric: str = "uar",
     samples: int = 1000,
     sources: bool = False,
 ) -> pd.DataFrame:
@@ -68,7 +67,7 @@ def compare(
 
     Parameters
     ----------
-    predictions, by, metric, samples, sources
+    predictions, by, samples, sources
         As for :func:`paired_difference`.
     baseline : str
         What the others are compared with.
@@ -81,22 +80,23 @@ def compare(
     """
     others = [name for name in predictions[by].unique() if name != baseline]
     rows = [
-        {by: name, **paired_difference(predictions, name, baseline, metric, samples, by, sources)} for name in others
+        {by: name, **paired_difference(predictions, name, baseline, samples=samples, by=by, sources=sources)}
+        for name in others
     ]
     frame = pd.DataFrame(rows, columns=[by, "difference", "low", "high", "p", "speakers"])
     frame.insert(5, "p_holm", holm(frame["p"]))
-    frame.insert(6, "p_folds", holm([over_folds(predictions, name, baseline, by, metric) for name in others]))
+    frame.insert(6, "p_folds", holm([over_folds(predictions, name, baseline, by) for name in others]))
     return frame
 
 
-def over_folds(predictions: pd.DataFrame, first: str, second: str, by: str = "system", metric: str = "uar") -> float:
-    """Two-sided p of a difference by Student's t over folds, whose speakers are no independent trials of training.
+def over_folds(predictions: pd.DataFrame, first: str, second: str, by: str = "system") -> float:
+    """Two-sided p of a difference of UAR over folds (Student), whose speakers are no independent trials of training.
 
     The speakers of a fold are tested by one model. Over so few folds the test finds only what is large.
 
     Parameters
     ----------
-    predictions, first, second, by, metric
+    predictions, first, second, by
         As for :func:`paired_difference`.
 
     Returns
@@ -107,8 +107,7 @@ def over_folds(predictions: pd.DataFrame, first: str, second: str, by: str = "sy
     both = predictions[predictions[by].isin([first, second])]
     if "fold" not in both or both["fold"].nunique() < 3:
         return float("nan")
-    score = {"uar": "recall", "accuracy": "accuracy"}[metric]
-    wide = pd.Series({key: metrics(own)[score] for key, own in both.groupby(["fold", by])}).unstack()
+    wide = uar_of_each(both, "fold", by).unstack()
     return float(stats.ttest_rel(wide[first], wide[second]).pvalue)
 
 

@@ -93,6 +93,12 @@ def side_by_side(summary: pd.DataFrame, index: Sequence[str], across: Sequence[s
     return order.merge(wide[title.unique()].reset_index(), on=list(index))
 
 
+def uar_of_each(predictions: pd.DataFrame, *by: str) -> pd.Series:
+    """UAR of each group of the columns ``by``, which are its index."""
+    groups = predictions.groupby(list(by), sort=False)[["true", "predicted"]]
+    return groups.apply(lambda rows: metrics(rows)["recall"])
+
+
 def spread(predictions: pd.DataFrame, over: str) -> pd.DataFrame:
     """How far a system's UAR differs from one fold, or seed, to the next.
 
@@ -107,7 +113,6 @@ def spread(predictions: pd.DataFrame, over: str) -> pd.DataFrame:
         ``system``, ``number`` (of folds or seeds), ``lowest``, ``mean``, ``highest`` and ``deviation`` (NaN for one)
         of the UAR.
     """
-    of_each = predictions.groupby(["system", over], sort=False)[["true", "predicted", "speaker"]]
-    uar = of_each.apply(lambda rows: metrics(rows)["recall"]).groupby("system", sort=False)
+    uar = uar_of_each(predictions, "system", over).groupby("system", sort=False)
     titles = {"size": "number", "min": "lowest", "max": "highest", "std": "deviation"}
     return uar.agg(["size", "min", "mean", "max", "std"]).rename(columns=titles).reset_index()

@@ -40,9 +40,8 @@ def score_cam(function: Callable[[Tensor], Tensor], maps: Tensor | np.ndarray, v
     ----------
     arXiv 2512.18298, equations 26 and 27, Algorithm 1; Wang et al. (2020), Score-CAM.
     """
-    maps = nn.functional.interpolate(torch.as_tensor(maps)[None], size=len(values), mode="linear", align_corners=False)[
-        0
-    ]
+    maps = torch.as_tensor(maps)[None]
+    maps = nn.functional.interpolate(maps, size=len(values), mode="linear", align_corners=False)[0]
     inputs = torch.cat([torch.zeros_like(values)[None], values * normalised(maps)])
     logits = torch.cat([function(part) for part in inputs.split(64)])
     confidence = logits.softmax(dim=-1)[:, target]

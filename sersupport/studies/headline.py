@@ -7,6 +7,7 @@ import pandas as pd
 
 from sersupport.claims import facts
 from sersupport.claims.evidence import KEY_OF, share_of_filters
+from sersupport.claims.ledger import tried
 from sersupport.claims.verdicts import (
     CONSISTENT,
     CONTRADICTED,
@@ -185,7 +186,7 @@ def against_probe(
 def verdicts(claims: pd.DataFrame) -> str:
     """Counts of the ledger in a sentence; of claims with ``paper``, ``basis`` and ``verdict``."""
     number = claims["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
-    tested = claims[(claims["basis"] != "print") & claims["verdict"].isin([REPRODUCED, NOT_REPRODUCED, UNDECIDED])]
+    tested = tried(claims)
     papers, of = claims["paper"].nunique(), tested["paper"].nunique()
     some = tested["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     return (

@@ -116,7 +116,7 @@ def against(predictions: pd.DataFrame, baseline: str = STRICT, samples: int = 10
     """
     rows = []
     for _, own in predictions.groupby("condition"):
-        paired = compare(own, baseline, "protocol", samples=samples).drop(columns="speakers")
+        paired = compare(own, baseline, "protocol", samples=samples).drop(columns=["p_folds", "speakers"])
         rows.append(summarise(own, ["protocol", "condition"], samples).merge(paired, on="protocol", how="left"))
     return pd.concat(rows, ignore_index=True)
 
