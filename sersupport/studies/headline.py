@@ -107,10 +107,12 @@ def split_alone(beside: pd.DataFrame, synthetic: bool) -> str:
         for corpus, row in wide.iterrows()
     ]  # fmt: skip
     gaps = (wide[AT_RANDOM] - wide[PRINTED]).dropna()
-    off = ", ".join(f"{gap:+.1f} points on {corpus}" for corpus, gap in gaps.items())
+    off = " and ".join(
+        f"{abs(gap):.1f} points {'above' if gap > 0 else 'below'} it on {corpus}" for corpus, gap in gaps.items()
+    )
     verdict = (
-        f"So far copies of the tested recordings can carry a score: to within {off} of what is printed. Whether they"
-        " carried that one, the paper does not say: it names no split, and for this table no noise in training."
+        f"Beside what is printed, copies of the tested recordings carry the score to {off}. Whether they carried the"
+        " printed one, the paper does not say: it names no split, and for this table no noise in training."
         if len(gaps)
         else "What is printed is of other corpora."
     )
@@ -172,7 +174,7 @@ def against_probe(
     if pd.isna(gap["low"]):
         spread = "one speaker gives no interval"
     filters = [
-        f"{share_of_filters(width)}{f' ({count} folds)' * (len(set(widths)) > 1)}"
+        f"{share_of_filters(width)}{f' ({count} fold' + 's' * (count > 1) + ')' if len(set(widths)) > 1 else ''}"
         for width, count in sorted(Counter(widths).items())
     ]
     return (

@@ -44,11 +44,11 @@ def test_what_is_printed_stands_beside_what_two_splits_give():
     assert best["accuracy_pct"] < known["value_pct"].max(), "a figure chosen on the test passes for the best"
 
 
-@pytest.mark.parametrize(("at_random", "off"), [(0.9, "-1.3"), (0.8, "-11.3"), (0.96, "+4.7")])
+@pytest.mark.parametrize(("at_random", "off"), [(0.9, "1.3 points below"), (0.8, "11.3 points below"), (0.96, "4.7 points above")])
 def test_how_far_copies_carry_a_score_is_said_and_nothing_is_concluded(at_random, off):
     text = headline.split_alone(headline.beside_print(ladder(at_random, 0.6), False, 200), synthetic=False)
     assert "RAVDESS: printed 91.3 %" in text and "**60.0 %**" in text
-    assert f"to within {off} points on RAVDESS of what is printed" in text and "the paper does not say" in text
+    assert f"carry the score to {off} it on RAVDESS" in text and "the paper does not say" in text
 
 
 def test_synthetic_speech_is_set_beside_nothing_that_is_printed():
@@ -72,7 +72,7 @@ def test_a_row_stands_beside_the_probe_and_those_who_were_heard_are_counted():
     text = headline.against_probe(clean, "D", "probe", ["ravdess-0", "someone"], [0.125, 0.0625, 0.125], 200)
     assert "unweighted average recall" in text and "**0.60**" in text and "**0.90**" in text
     assert "difference -0.30" in text and "heard 1 of the 6 speakers" in text
-    assert "1/16 (1 folds) or 1/8 (2 folds) of the published filters" in text
+    assert "1/16 (1 fold) or 1/8 (2 folds) of the published filters" in text
     assert "with 1/16 of the published" in headline.against_probe(clean, "D", "probe", [], [0.0625] * 2, 200)
     assert "heard" not in headline.against_probe(clean, "D", "probe", [], [1.0], 200)
 
