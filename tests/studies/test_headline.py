@@ -44,7 +44,9 @@ def test_what_is_printed_stands_beside_what_two_splits_give():
     assert best["accuracy_pct"] < known["value_pct"].max(), "a figure chosen on the test passes for the best"
 
 
-@pytest.mark.parametrize(("at_random", "off"), [(0.9, "1.3 points below"), (0.8, "11.3 points below"), (0.96, "4.7 points above")])
+@pytest.mark.parametrize(
+    ("at_random", "off"), [(0.9, "1.3 points below"), (0.8, "11.3 points below"), (0.96, "4.7 points above")]
+)
 def test_how_far_copies_carry_a_score_is_said_and_nothing_is_concluded(at_random, off):
     text = headline.split_alone(headline.beside_print(ladder(at_random, 0.6), False, 200), synthetic=False)
     assert "RAVDESS: printed 91.3 %" in text and "**60.0 %**" in text
