@@ -73,6 +73,7 @@ def cells(
     select: Callable[[Evidence, Any], pd.DataFrame],
     source: str,
     each_alone: bool = False,
+    tuned: bool = False,
 ) -> Finding:
     """A table of printed accuracies beside ours, judged only where the run has the paper's setting.
 
@@ -86,6 +87,8 @@ def cells(
         Artefact that has them.
     each_alone : bool
         Whether a cell is of one corpus, which needs no others.
+    tuned : bool
+        Whether the systems' settings were chosen.
     """
     ours = {cell: select(evidence, cell) for cell in printed}
     ours = {cell: rows for cell, rows in ours.items() if len(rows)}
@@ -96,7 +99,7 @@ def cells(
     words = f"printed (%): {words}"
     if evidence.synthetic:
         return _no_evidence(words, source)
-    if differs := setting(evidence.differences(not each_alone)):
+    if differs := setting(evidence.differences(not each_alone, tuned)):
         return Finding(words + differs, source, SETTING_DIFFERS)
     # together the intervals hold all true values with 95 %
     level = 1 - 0.05 / len(ours)
@@ -159,17 +162,17 @@ def within_margin(evidence: Evidence, gap: Mapping[str, float], words: str, sour
     return Finding(words, source, found.verdict, own.low, own.high, found.p, found.favours)
 
 
-@deferred
-def better(evidence: Evidence, first: str, second: str, speech: str, source: str | None = None) -> Finding:
-    """One system scores a higher UAR than another on the same speakers.
+def compared(evidence: Evidence, first: str, second: str, speech: str, source: str | None = None) -> Finding:
+    """Whether one system scores a higher UAR than another on the same speakers.
 
     Parameters
     ----------
     first, second : str
         Systems.
-    speech : {"clean", "noisy"}
+    speech : {"clean", "noisy", "loud"}
+        As :meth:`.evidence.Evidence.speech` has it.
     source : str, optional
-        Artefact of both; by default that of rows A to D on such speech.
+        Artefact of both, which has no "loud"; by default that of rows A to D on such speech.
     """
     rows = evidence.artefact(source) if source else evidence.speech(speech)
     if source:
@@ -178,15 +181,35 @@ def better(evidence: Evidence, first: str, second: str, speech: str, source: str
     source = source or SOURCES[speech]
     if any(part.empty for part in parts) or unshared(parts):
         raise Absent(source, f"systems {first} and {second} on {speech} speech, of the same speakers,")
-    gap = contrast(parts, [1, -1], samples=evidence.samples, sources=speech == "noisy")
-    found = above(evidence, gap, f"{first} − {second}, {speech}", source)
-    if source == RELATED or found.verdict is not None:
+    heard = f"noise at λ {rows['level'].max():g}" if speech == "loud" else speech
+    gap = contrast(parts, [1, -1], samples=evidence.samples, sources=speech != "clean")
+    return above(evidence, gap, f"{first} − {second}, {heard}", source)
+
+
+@deferred
+def better(evidence: Evidence, first: str, second: str, speech: str, source: str | None = None) -> Finding:
+    """As :func:`compared`; of what is not of related systems, with what this run's setting differs in."""
+    found = compared(evidence, first, second, speech, source)
+    return found if source == RELATED else in_setting(evidence, found, tuned=source is None)
+
+
+def in_setting(evidence: Evidence, found: Finding, tuned: bool = False) -> Finding:
+    """What waits for its verdict, with what this run's setting differs in from that of arXiv 2512.18298."""
+    if found.verdict is not None:
         return found
     try:
-        differs = evidence.differences()
+        differs = evidence.differences(tuned=tuned)
     except Absent:  # what tells is not there, which makes no difference to what was measured
         return found
+    differs.append("speakers apart, where the paper names no split")
     return replace(found, evidence=found.evidence + setting(differs))
+
+
+def less_sure(found: Mapping[str, Finding]) -> Finding:
+    """Several measurements of one claim, by words: it stands no firmer than the less sure, and all are named."""
+    doubts = {words: _doubt({"p": one.p, "difference": 1 if one.favours else -1}) for words, one in found.items()}
+    least = found[max(doubts, key=doubts.get)]
+    return replace(least, evidence="; ".join(f"{words}: {one.evidence}" for words, one in found.items()))
 
 
 def without(system: str, part: str) -> Check:
@@ -278,13 +301,14 @@ def extreme(evidence: Evidence, axis: str, claimed: str, others: Sequence[str], 
     rows = evidence.unheard(axis)
     rows = rows[(rows["system"] == "D") & rows["noise"].isin([claimed, *others])]
     several = [name for name, own in rows.groupby("noise", sort=False) if number_of_sources(own) != 1]
-    rivals, named = [name for name in several if name != claimed], claimed.replace("_", " ")
+    rivals = [name for name in several if name != claimed]
     if claimed not in several or not rivals:
-        raise Absent(GRID, f"row D in {named}, from two recordings or more, and in another noise")
-    sign = 1 if place == "easiest" else -1
-    weighted = {
-        f"{named} − {name.replace('_', ' ')}, which is nearest": {claimed: sign, name: -sign} for name in rivals
-    }
+        raise Absent(GRID, f"row D in {claimed.replace('_', ' ')}, from two recordings or more, and in another noise")
+    weighted = {}
+    for name in rivals:
+        higher, lower = (claimed, name) if place == "easiest" else (name, claimed)
+        words = f"{higher} − {lower}".replace("_", " ")
+        weighted[f"{words}, the least sure of {len(rivals)}"] = {higher: 1, lower: -1}
     return weakest(evidence, over_noises(evidence, rows, weighted), GRID)
 
 

@@ -27,7 +27,8 @@ RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coe
 LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
 ARTEFACTS = (ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, *LATER)
 KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
-SOURCES = {"clean": CLEAN, "noisy": GRID, "grid": GRID}  # artefact by kind of speech
+SOURCES = {"clean": CLEAN, "noisy": GRID, "loud": GRID, "grid": GRID}  # artefact by kind of speech
+PRINTED_MFCC = 40  # K of equation 28 of arXiv 2512.18298
 
 
 def share_of_filters(width: float) -> str:
@@ -199,18 +200,22 @@ class Evidence:
         """Table VI by row."""
         return facts.table("2512.18298-table6-ablation").set_index("row")
 
-    def differences(self, every_corpus: bool = True) -> list[str]:
+    def differences(self, every_corpus: bool = True, tuned: bool = False) -> list[str]:
         """In what this run's setting differs from that of arXiv 2512.18298, as far as that is printed.
 
         Parameters
         ----------
         every_corpus : bool
             Whether the corpora that are not there count: for a score of each alone they do not.
+        tuned : bool
+            Whether settings were chosen about the run's own.
         """
         own, corpora = self.artefact(ENCODER), set(self.artefact(CLEAN)["corpus"])
         found = [] if own["name"].endswith("wav2vec2-base") else [f"encoder {own['name']} in place of Wav2Vec 2.0 base"]
         found += ["encoder frozen"] * own["frozen"]
-        found += [f"{share_of_filters(own['cnn_width'])} of the filters, tuned about it"] * (own["cnn_width"] != 1)
+        filters = f"{share_of_filters(own['cnn_width'])} of the filters{', tuned about it' * tuned}"
+        found += [filters] * (own["cnn_width"] != 1)
+        found += [f"{own['n_mfcc']} MFCC in place of {PRINTED_MFCC}"] * (own["n_mfcc"] != PRINTED_MFCC)
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
         return found + [f"without {', '.join(missing)}"] * bool(missing and every_corpus)
 
@@ -227,10 +232,14 @@ class Evidence:
 
         Parameters
         ----------
-        kind : {"clean", "grid", "noisy"}
-            Clean test speech; noise at the λ of Table V, from unheard sources; the environmental ones of these.
+        kind : {"clean", "grid", "noisy", "loud"}
+            Clean test speech; noise at the λ of Table V, from unheard sources; the environmental ones of these; these
+            at the highest λ.
         """
         if kind == "clean":
             return self.artefact(CLEAN)
         grid = self.unheard("lambda")
-        return grid[grid["noise"].isin(ENVIRONMENTS)] if kind == "noisy" else grid
+        if kind == "grid":
+            return grid
+        noisy = grid[grid["noise"].isin(ENVIRONMENTS)]
+        return noisy[noisy["level"] == noisy["level"].max()] if kind == "loud" else noisy

@@ -1,5 +1,7 @@
 """What arXiv 2512.18298 prints as results: Tables IV to VI, what it says of them, and its explanations."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -22,7 +24,7 @@ from sersupport.claims.evidence import (
 )
 from sersupport.evaluation.intervals import contrast
 from sersupport.evaluation.noise import Axis
-from sersupport.evaluation.tables import number_of_sources
+from sersupport.evaluation.tables import number_of_sources, uar_of_each
 from sersupport.explain.against_untrained import against_untrained, texture_over_energy
 from sersupport.recipes.bank import ENVIRONMENTS
 from sersupport.sound.colours import COLOURS
@@ -55,7 +57,7 @@ def _table5() -> Check:
         rows, (noise, level) = evidence.unheard("lambda"), cell_of[cell]
         return rows[(rows["system"] == "D") & (rows["noise"] == noise) & (rows["level"] == level)]
 
-    return checks.cells({_named(key): value for key, value in table.items()}, select, GRID)
+    return checks.cells({_named(key): value for key, value in table.items()}, select, GRID, tuned=True)
 
 
 def _table6(speech: tuple[str, ...] = _SPEECH) -> Check:
@@ -68,7 +70,7 @@ def _table6(speech: tuple[str, ...] = _SPEECH) -> Check:
         return rows[rows["system"] == row]
 
     printed = {cell: float(table.loc[row, f"{kind}_accuracy_pct"]) for cell, (row, kind) in cell_of.items()}
-    return checks.cells(printed, select, GRID)
+    return checks.cells(printed, select, GRID, tuned=True)
 
 
 _AVERAGES = (
@@ -194,6 +196,26 @@ def _throughput(evidence: Evidence) -> tuple[list[bool], str]:
     return [cost <= said, 0 <= slower <= said], f"{words}; printed {said:.2f} %"
 
 
+@checks.deferred
+def _attention(evidence: Evidence, speech: str) -> Finding:
+    """With equal settings, and with each one's own as Table VI compares them: the less sure of both."""
+    found = {
+        "equal settings": checks.compared(evidence, "baseline", "mean pooling", speech, ABLATION),
+        "settings of each chosen": checks.compared(evidence, "D", "C", speech),
+    }
+    return checks.in_setting(evidence, checks.less_sure(found))
+
+
+def _augmentation(evidence: Evidence) -> Finding:
+    """All copies against none, and beside it what leaving out one kind of them costs."""
+    found = checks.better("baseline", "clean rows only", "noisy", ABLATION)(evidence)
+    rows = evidence.artefact(ABLATION)
+    uar = uar_of_each(rows[rows["condition"] != "clean"], "system")
+    kinds = [name for name in ("no noisy rows", "no pitched rows") if name in uar]
+    said = ", ".join(f"{name} {uar['baseline'] - uar[name]:+.3f}" for name in kinds)
+    return replace(found, evidence=f"{found.evidence}; less each kind alone: {said or 'not in this run'}")
+
+
 _TABLES = {"table4": _table4(), "table5": _table5(), "table6": _table6()}
 _PRINT = {
     "f1-table4": checks.undefined(_f1_table, "table4"),
@@ -215,9 +237,10 @@ _NOISE = {
     "easiest-lambda": checks.extreme("lambda", "brown", (*COLOURS, *ENVIRONMENTS), "easiest"),
 }
 _PARTS = {
-    **{f"fusion-beats-{row}-{speech}": checks.better("D", row, speech) for row in "AB" for speech in _SPEECH},
-    **{f"attention-helps-{speech}": checks.better("baseline", "mean pooling", speech, ABLATION) for speech in _SPEECH},
-    "augmentation": checks.better("baseline", "clean rows only", "noisy", ABLATION),
+    **{f"fusion-beats-{row}-clean": checks.better("D", row, "clean") for row in "AB"},
+    **{f"fusion-beats-{row}-noisy": checks.better("D", row, "loud") for row in "AB"},
+    **{f"attention-helps-{speech}": _attention(speech) for speech in _SPEECH},
+    "augmentation": _augmentation,
 }
 
 # explanations ---------------------------------------------------------------------------------------------------------
@@ -236,12 +259,19 @@ def _learnt(
     if rows.empty:
         raise Absent(artefact, explanation)
     gap = against_untrained(rows, quantity).iloc[0].to_dict()
-    gaps = [(f"{words}: trained {gap['trained']:+.3f}, untrained {gap['untrained']:+.3f}; difference", gap)]
+    words = f"{words}: trained {gap['trained']:.3f}, untrained {gap['untrained']:.3f}"
+    flat = rows[quantity].isna().groupby(rows["model"]).agg(["sum", "size"])
+    if flat["sum"].any():
+        words += (
+            f"; flat, so without a value: {', '.join(f'{n} of {of} {model}' for model, n, of in flat.itertuples())}"
+        )
+    gaps = [(f"{words}; difference", gap)]
     if least is not None:
         own = {end: gap[name] - least for end, name in zip(_ENDS, _TRAINED, strict=True)} | {
             "speakers": gap["speakers"]
         }
-        gaps.append((f"{gaps[0][0].rpartition(';')[0]}; trained beyond {least:g}", own | {"p": checks.p_of(own)}))
+        words += f"; difference {gap['difference']:+.3f} ({gap['low']:+.3f} to {gap['high']:+.3f})"
+        gaps.append((f"{words}; trained beyond {least:g}", own | {"p": checks.p_of(own)}))
     return checks.weakest(evidence, gaps, artefact, "")
 
 

@@ -24,7 +24,7 @@ FORMATS = {
     "utterances": ".0f",
 }  # fmt: skip
 _ROWS = dict(zip("ABCD", PALETTE, strict=False))
-_P = ("p", "p, Holm", "p (Holm)")  # titles
+_P = ("p", "p, Holm", "p (Holm)", "p (Holm), folds")  # titles
 _SENTENCE = 60  # characters, of which a few would fill a phone's screen
 
 

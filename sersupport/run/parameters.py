@@ -133,7 +133,7 @@ class Parameters(BaseModel):
     weight_decay: Annotated[float, Field(ge=0)] = 0.01
     warmup_fraction: Fraction = 0.1
     settings: Annotated[int, Field(ge=1, le=9)] = 2  # tried of each system, on validation speakers
-    corpus_epochs: Annotated[int, Field(ge=0)] = 4
+    single_corpora: bool = True
     full_width_folds: Annotated[list[Annotated[int, Field(ge=0)]], AfterValidator(_rising)] = []  # at published width
     # studies: the ladder of protocols and the ablations
     study_row: Row = "D"

@@ -97,7 +97,7 @@ def split_alone(beside: pd.DataFrame, synthetic: bool) -> str:
     if synthetic:
         mean = wide.mean()
         return (
-            f"On synthetic speech, which says nothing about people, one and the same model recognises"
+            f"On synthetic speech, which says nothing about people, one and the same system recognises"
             f" **{mean[AT_RANDOM]:.0f} %** where altered copies of the test recordings were in its training (rows split"
             f" at random) and **{mean[APART]:.0f} %** where it had never heard the speaker (mean over corpora)."
         )
@@ -117,8 +117,9 @@ def split_alone(beside: pd.DataFrame, synthetic: bool) -> str:
         else "What is printed is of other corpora."
     )
     return (
-        "How much of the emotion in acted speech does one and the same model recognise, first with altered copies of"
-        " the test recordings in its training (rows split at random), then on speakers it has never heard?"
+        "How much of the emotion in acted speech does one system, trained anew under each split, recognise, first with"
+        " altered copies of the test recordings in its training (rows split at random), then on speakers it has never"
+        " heard?"
         f" {'; '.join(each)} (accuracy, 95 % over speakers; one seed, settings untuned). {verdict}"
     )
 
@@ -140,7 +141,7 @@ def not_explained(ladder: pd.DataFrame) -> list[str]:
         "The copies are noisy and pitched. With no copy of a tested recording in training, but others of its speaker,"
         f" accuracy on clean speech is **{without:.1f} %** over the corpora of this run.",
         f"Rows at random in noise, of the sources that training has, give {accuracy:.1f} % over the corpora of this"
-        f" run; the paper prints {printed:.2f} % for its four together."
+        f" run; the paper prints {printed:.2f} % for a noisy set whose corpora, noises and levels it does not define."
         f"{more if abs(accuracy - printed) > 100 * MARGIN else ''}",
     ]
     if len(shares) > 1:
@@ -190,11 +191,11 @@ def verdicts(claims: pd.DataFrame) -> str:
     number = claims["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     tested = tried(claims)
     papers, of = claims["paper"].nunique(), tested["paper"].nunique()
+    only = f", all of them of {of}" if 0 < of < papers else ""
     some = tested["verdict"].value_counts().reindex(list(VERDICTS), fill_value=0)
     return (
-        f"Of **{len(claims)} claims** in {papers} papers {len(tested)}, of {of} of these papers, were put to the test"
-        f" here: reproduced **{some[REPRODUCED]}**, not reproduced **{some[NOT_REPRODUCED]}**, undecided"
-        f" {some[UNDECIDED]}."
+        f"Of **{len(claims)} claims** in {papers} papers, {len(tested)} were put to the test here{only}: reproduced"
+        f" **{some[REPRODUCED]}**, not reproduced **{some[NOT_REPRODUCED]}**, undecided {some[UNDECIDED]}."
         f" Of those that print alone can settle it bears out {number[CONSISTENT]} and **contradicts"
         f" {number[CONTRADICTED]}**; on {number[UNDECIDED] - some[UNDECIDED]} its readings differ. Without a verdict:"
         f" {number[SETTING_DIFFERS]} printed of another setting, {number[NOT_TESTABLE]} that cannot be tested here."

@@ -87,6 +87,6 @@ def test_counts_of_verdicts_add_up():
     claims.loc[3, "basis"] = "print"  # an undecided one, of which the readings differ
     claims.loc[27, "paper"] = "another"
     text = headline.verdicts(claims)
-    assert "**28 claims** in 2 papers 5, of 1 of these papers, were put to the test here" in text
+    assert "**28 claims** in 2 papers, 5 were put to the test here, all of them of 1: reproduced" in text
     assert "undecided 2." in text and "bears out 4 and **contradicts 5**; on 1 its readings differ" in text
     assert "6 printed of another setting, 7 that cannot" in text
