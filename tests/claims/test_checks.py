@@ -321,6 +321,14 @@ def test_tightly_needs_more_than_a_difference(evidence, judge, trained, verdict)
     assert judge(check_of("aligned-score-cam"), evidence({ENERGY: table})).verdict == verdict
 
 
+def test_maps_without_a_value_are_counted_beside_the_correlation(evidence, judge):
+    table = explained(0.3, 0.1, "correlation")
+    table.loc[(table["model"] == "trained") & table["utterance"].isin(["0-0", "3-1"]), "correlation"] = np.nan
+    found = judge(check_of("aligned-score-cam"), evidence({ENERGY: table}))
+    assert "flat, so without a value: 2 of 24 trained, 0 of 120 untrained" in found.evidence
+    assert "difference +0.1" in found.evidence and "trained beyond 0.7" in found.evidence
+
+
 def test_texture_is_weighed_against_energy(evidence, judge):
     parts = [
         explained(trained, untrained, "importance", name).rename(columns={"explanation": "descriptor"})
