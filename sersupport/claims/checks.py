@@ -182,8 +182,13 @@ def compared(evidence: Evidence, first: str, second: str, speech: str, source: s
     if any(part.empty for part in parts) or unshared(parts):
         raise Absent(source, f"systems {first} and {second} on {speech} speech, of the same speakers,")
     heard = f"noise at λ {rows['level'].max():g}" if speech == "loud" else speech
+    return paired(evidence, parts, f"{first} − {second}, {heard}", source, speech)
+
+
+def paired(evidence: Evidence, parts: Sequence[pd.DataFrame], words: str, source: str, speech: str) -> Finding:
+    """Whether the first of two systems' predictions has a higher UAR, paired over speakers."""
     gap = contrast(parts, [1, -1], samples=evidence.samples, sources=speech != "clean")
-    return above(evidence, gap, f"{first} − {second}, {heard}", source)
+    return above(evidence, gap, words, source)
 
 
 @deferred
@@ -206,10 +211,15 @@ def in_setting(evidence: Evidence, found: Finding, tuned: bool = False) -> Findi
 
 
 def less_sure(found: Mapping[str, Finding]) -> Finding:
-    """Several measurements of one claim, by words: it stands no firmer than the less sure, and all are named."""
-    doubts = {words: _doubt({"p": one.p, "difference": 1 if one.favours else -1}) for words, one in found.items()}
-    least = found[max(doubts, key=doubts.get)]
-    return replace(least, evidence="; ".join(f"{words}: {one.evidence}" for words, one in found.items()))
+    """Several measurements of one claim, by words, of which all are named.
+
+    Where they lie on one side of it, it stands, or falls, no firmer than the least sure of them; where they do not,
+    nothing is decided.
+    """
+    least = max(found.values(), key=lambda one: np.inf if np.isnan(one.p) else one.p)
+    named = replace(least, evidence="; ".join(f"{words}: {one.evidence}" for words, one in found.items()))
+    agreed = len({one.favours for one in found.values()}) == 1
+    return named if agreed or named.verdict is not None else replace(named, p=1.0)
 
 
 def without(system: str, part: str) -> Check:

@@ -22,10 +22,11 @@ ENCODER, GRID = "04_model/encoder", "06_robustness/predictions"
 CLEAN, LADDER = "05_training/predictions", "05_training/ladder"
 PROBED = "05_training/ladder_probe"  # the ladder of the linear probe
 ABLATION, SPEED = "07_ablation/ablation", "07_ablation/speed"
+FINETUNED = "11_encoders/finetuned"
 DELETION, ENERGY, SHAP = "08_xai/explanations", "08_xai/energy", "08_xai/shap"
 RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coefficient"
 LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
-ARTEFACTS = (ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, *LATER)
+ARTEFACTS = (ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, FINETUNED, *LATER)
 KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "loud": GRID, "grid": GRID}  # artefact by kind of speech
 PRINTED_MFCC = 40  # K of equation 28 of arXiv 2512.18298
@@ -215,7 +216,8 @@ class Evidence:
         found += ["encoder frozen"] * own["frozen"]
         filters = f"{share_of_filters(own['cnn_width'])} of the filters{', tuned about it' * tuned}"
         found += [filters] * (own["cnn_width"] != 1)
-        found += [f"{own['n_mfcc']} MFCC in place of {PRINTED_MFCC}"] * (own["n_mfcc"] != PRINTED_MFCC)
+        count = own.get("n_mfcc", PRINTED_MFCC)  # a published report from before has none
+        found += [f"{count} MFCC in place of {PRINTED_MFCC}"] * (count != PRINTED_MFCC)
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
         return found + [f"without {', '.join(missing)}"] * bool(missing and every_corpus)
 

@@ -11,6 +11,7 @@ from sersupport.claims.evidence import (
     CLEAN,
     DELETION,
     ENERGY,
+    FINETUNED,
     GRID,
     KEY_OF,
     PRINT,
@@ -197,6 +198,31 @@ def _throughput(evidence: Evidence) -> tuple[list[bool], str]:
 
 
 @checks.deferred
+def _over_temporal(evidence: Evidence, speech: str) -> Finding:
+    """Row D beside row B, as all rows are trained here and, where there are such, with the encoder trained along."""
+    found = {"rows of Table VI": checks.compared(evidence, "D", "B", speech)}
+    for encoder, rows in _trained_along(evidence, speech).groupby("encoder", sort=False):
+        parts = [rows[rows["system"] == row] for row in "DB"]
+        words = f"D − B, {rows['speaker'].nunique()} speakers"
+        found[f"{encoder} trained along"] = checks.paired(evidence, parts, words, FINETUNED, speech)
+    whole = checks.in_setting(evidence, checks.less_sure(found), tuned=True)
+    frozen = "encoder frozen"
+    return replace(whole, evidence=whole.evidence.replace(frozen, f"{frozen} where not trained along"))
+
+
+def _trained_along(evidence: Evidence, speech: str) -> pd.DataFrame:
+    """Predictions of rows B and D whose encoder is trained; none where the run has none."""
+    try:
+        rows = evidence.artefact(FINETUNED)
+    except Absent:
+        return pd.DataFrame({"encoder": []})
+    if rows.empty:
+        return rows
+    rows = rows[(rows["encoder_is"] == "fine-tuned") & ((rows["speech"] == "clean") == (speech == "clean"))]
+    return rows[rows["level"] == rows["level"].max()]
+
+
+@checks.deferred
 def _attention(evidence: Evidence, speech: str) -> Finding:
     """With equal settings, and with each one's own as Table VI compares them: the less sure of both."""
     found = {
@@ -237,8 +263,10 @@ _NOISE = {
     "easiest-lambda": checks.extreme("lambda", "brown", (*COLOURS, *ENVIRONMENTS), "easiest"),
 }
 _PARTS = {
-    **{f"fusion-beats-{row}-clean": checks.better("D", row, "clean") for row in "AB"},
-    **{f"fusion-beats-{row}-noisy": checks.better("D", row, "loud") for row in "AB"},
+    "fusion-beats-A-clean": checks.better("D", "A", "clean"),
+    "fusion-beats-A-noisy": checks.better("D", "A", "loud"),
+    "fusion-beats-B-clean": _over_temporal("clean"),
+    "fusion-beats-B-noisy": _over_temporal("loud"),
     **{f"attention-helps-{speech}": _attention(speech) for speech in _SPEECH},
     "augmentation": _augmentation,
 }

@@ -159,7 +159,7 @@ class _Work:
     def through(self, steps: list[Step], keys: Keys) -> Path:
         """Run what is not up to date, each notebook as soon as what it reads is there."""
         done = self.record.get("notebooks", {})
-        self.record["notebooks"] = done = {step.name: done.get(step.name) for step in steps}
+        self.record["notebooks"] = done = {name: done.get(name) for name in sorted(step.name for step in steps)}
         before = {step.name: {read.partition("/")[0] for read in step.chapter.reads} for step in steps}
         waiting, running, finished, started = list(steps), {}, set(), time.perf_counter()
         with ThreadPoolExecutor(SIDE_BY_SIDE) as pool:

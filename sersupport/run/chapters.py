@@ -1,4 +1,4 @@
-"""The series, declared once: what each notebook reads and writes.
+"""The series, declared once, in an order in which it can run: what each notebook reads and writes.
 
 From here come the order of the notebooks, the keys by which the schedule tells what is up to date, what
 :class:`sersupport.run.notebook.Run` lets a notebook load and save, and the table in the README.
@@ -71,15 +71,16 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         + _of("05_training", "jobs", "predictions"),
         writes=("explanations", "occlusions", "shap", "features", "energy", "additivity"), sources=_ALL,
     ),
+    # the ledger looks at rows that are trained along with their encoder
+    "11_encoders": Chapter(
+        reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders", "finetuned"), sources=_ALL,
+    ),
     "10_claims": Chapter(
         reads=_UTTERANCES + _of("04_model", "encoder")
         + _of("05_training", "settings", "predictions", "ladder", "ladder_probe")
         + _of("06_robustness", "predictions") + _of("07_ablation", "ablation", "speed")
-        + _of("08_xai", "explanations", "energy", "shap"),
+        + _of("08_xai", "explanations", "energy", "shap") + _of("11_encoders", "finetuned"),
         writes=("ledger", "headline"),
-    ),
-    "11_encoders": Chapter(
-        reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders", "finetuned"), sources=_ALL,
     ),
     "12_voices": Chapter(
         reads=_UTTERANCES + _of("01_data", "protocols") + _FOLDS
@@ -114,7 +115,7 @@ def chapters_table(
     """
     rows = [["notebook", "question", "reads", "writes", *(f"{run} (min)" for run in minutes)]]
     rows.append(["---"] * len(rows[0]))
-    for name, chapter in chapters.items():
+    for name, chapter in sorted(chapters.items()):
         reads = dict.fromkeys((*chapter.sources, *sorted(artefact[:2] for artefact in chapter.reads)))
         times = (of.get(name, "–") for of in minutes.values())
         rows.append([name, questions[name], ", ".join(reads), ", ".join(chapter.writes), *times])

@@ -14,6 +14,7 @@ from sersupport.claims.evidence import (
     DELETION,
     ENCODER,
     ENERGY,
+    FINETUNED,
     GRID,
     LADDER,
     PRINT,
@@ -126,6 +127,24 @@ def test_what_a_build_does_not_show_is_said_with_its_setting(predictions, eviden
     check = better("baseline", "mean pooling", "clean", ABLATION)
     found = judge(check, evidence({CLEAN: rows, ABLATION: rows, ENCODER: OURS}))
     assert "tuned" not in found.evidence, "the ablation has the run's own settings"
+
+
+@pytest.mark.parametrize(
+    ("along", "verdict"),
+    [(None, NOT_REPRODUCED), ((0.8, 0.5), UNDECIDED), ((0.5, 0.8), NOT_REPRODUCED), ((0.7, 0.72), UNDECIDED)],
+)
+def test_fusion_is_judged_also_where_the_encoder_is_trained_along(predictions, evidence, judge, along, verdict):
+    """Frozen, the temporal branch led, and the claim fell; trained along, as in the paper, the whole did."""
+    rows = {CLEAN: predictions({"D": 0.5, "B": 0.8}, 12, seed=1), ENCODER: OURS}
+    if along is not None:
+        tuned = predictions(dict(zip("DB", along, strict=True)), 12, seed=2, level=0.0, speech="clean")
+        frozen = predictions({"D": 0.1, "B": 0.9}, 12, seed=3, level=0.0, speech="clean")
+        both = pd.concat([tuned.assign(encoder_is="fine-tuned"), frozen.assign(encoder_is="frozen")])
+        rows[FINETUNED] = both.assign(encoder="w2v2-mini")
+    found = judge(check_of("fusion-beats-B-clean"), evidence(rows))
+    assert found.verdict == verdict
+    assert ("w2v2-mini trained along: D − B, 12 speakers" in found.evidence) == (along is not None)
+    assert "encoder frozen where not trained along" in found.evidence
 
 
 def test_loud_noise_is_that_at_the_highest_level(predictions, evidence, judge):
