@@ -24,11 +24,11 @@ from sersupport.run.artefacts import Artefacts
 from sersupport.run.parameters import Parameters
 
 _CELLS = [
-    (system, f"s{n}", kind) for system in ("baseline", "mean pooling") for n in range(8) for kind in ("sad", "fear")
+    (system, f"s{n}", kind) for system in ("baseline", "clean rows only") for n in range(8) for kind in ("sad", "fear")
 ]
 PREDICTIONS = pd.DataFrame(_CELLS, columns=["system", "speaker", "true"]).assign(
     predicted=lambda rows: rows["true"].where((rows["system"] == "baseline") | (rows.index % 3 > 0), "happy"),
-    utterance=lambda rows: rows["speaker"] + rows["true"], condition="clean", path="/srv/speech/a.wav",
+    utterance=lambda rows: rows["speaker"] + rows["true"], condition="white", source="", path="/srv/speech/a.wav",
     p_sad=np.linspace(0, 1, len(_CELLS), dtype=np.float32), level=np.linspace(0, 1, len(_CELLS)),
 )  # fmt: skip
 
