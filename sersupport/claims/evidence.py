@@ -216,8 +216,7 @@ class Evidence:
         found += ["encoder frozen"] * own["frozen"]
         filters = f"{share_of_filters(own['cnn_width'])} of the filters{', tuned about it' * tuned}"
         found += [filters] * (own["cnn_width"] != 1)
-        count = own.get("n_mfcc", PRINTED_MFCC)  # a published report from before has none
-        found += [f"{count} MFCC in place of {PRINTED_MFCC}"] * (count != PRINTED_MFCC)
+        found += [f"{own['n_mfcc']} MFCC in place of {PRINTED_MFCC}"] * (own["n_mfcc"] != PRINTED_MFCC)
         missing = [title(name) for name in self.table4.index.map(KEY_OF) if name not in corpora]
         return found + [f"without {', '.join(missing)}"] * bool(missing and every_corpus)
 
