@@ -1,7 +1,8 @@
 """What a corpus's file names say, as data."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -27,9 +28,11 @@ class Corpus:
     """File-name convention of one corpus, as data.
 
     `pattern` names groups ``speaker``, ``emotion``, ``text`` and, where there is one, ``intensity``; it is
-    matched at the end of the path without its suffix, since SAVEE keeps the speaker in the folder. The tables
+    matched at the end of the path without its suffix, since SAVEE keeps the speaker in the folder. A group ``sex``
+    completes the code of the speaker; where ``text`` is empty, the stem stands for it. The tables
     translate the groups; a code outside `speakers` or `emotions` is off the convention. `excluded` maps
-    (group, code) and `faulty` a file stem to the reason why the recording is left out.
+    (group, code) and `faulty` a file stem to the reason why the recording is left out. Where names have no emotion,
+    `emotion_of` reads its code from a file beside the recording, or raises an AudioError.
     """
 
     title: str
@@ -45,3 +48,4 @@ class Corpus:
     excluded: Mapping[tuple[str, str], str] = field(default_factory=dict)
     faulty: Mapping[str, str] = field(default_factory=dict)
     misnamed: Mapping[str, str] = field(default_factory=dict)  # published stem -> the stem that was meant
+    emotion_of: Callable[[Path], str] | None = None

@@ -29,7 +29,8 @@ def _cremad_folds() -> list[tuple[str, ...]]:
 
 
 # corpus -> folds of speaker codes. RAVDESS as in EmoBox (Ma et al. 2024), 6 x 4 actors; CREMA-D's fold 0 as
-# in audEERING's release 1.1.0, which holds these 17 speakers out; elsewhere one speaker is left out.
+# in audEERING's release 1.1.0, which holds these 17 speakers out; IEMOCAP by session, as is usual; elsewhere one
+# speaker is left out.
 STANDARD_FOLDS: Mapping[str, list[tuple[str, ...]]] = MappingProxyType({
     "ravdess": _folds("01 11 20 21|04 10 12 14|08 09 19 23|03 05 07 24|02 15 16 18|06 13 17 22"),
     "cremad": _cremad_folds(),
@@ -37,6 +38,7 @@ STANDARD_FOLDS: Mapping[str, list[tuple[str, ...]]] = MappingProxyType({
     "savee": _folds("JE|KL|DC|JK"),
     "emodb": _folds("03|08|09|10|11|12|13|14|15|16"),
     "emovo": _folds("f1|f2|f3|m1|m2|m3"),
+    "iemocap": _folds("Ses01F Ses01M|Ses02F Ses02M|Ses03F Ses03M|Ses04F Ses04M|Ses05F Ses05M"),
 })  # fmt: skip
 # results on RAVDESS compare only within one scheme; Luna-Jimenez et al. (2022) have five folds
 SCHEMES: Mapping[str, Mapping[str, list[tuple[str, ...]]]] = MappingProxyType({

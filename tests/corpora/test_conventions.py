@@ -125,7 +125,7 @@ CONVENTIONS = {
 }
 
 
-@pytest.mark.parametrize("corpus", CORPORA)
+@pytest.mark.parametrize("corpus", CONVENTIONS)
 def test_names_are_read_as_they_were_written(corpus):
     @settings(max_examples=50, deadline=None)
     @given(CONVENTIONS[corpus])
@@ -135,6 +135,10 @@ def test_names_are_read_as_they_were_written(corpus):
         assert tuple(parse(corpus, f"/deep/in/a.folder/{path}")) == expected
 
     round_trip()
+
+
+def test_every_corpus_whose_names_say_all_is_written_here():
+    assert set(CONVENTIONS) == {name for name, corpus in CORPORA.items() if corpus.emotion_of is None}
 
 
 @pytest.mark.parametrize("corpus", CORPORA)
@@ -178,6 +182,9 @@ def test_any_name_is_read_or_refused(corpus):
         ("emodb", "03a01La", "boredom: not one of the seven classes"),
         ("emodb", "04a01Fa", "name off the convention"),
         ("emovo", "amo-f1-b1", "name off the convention"),
+        ("iemocap", "Ses01F_impro01", "name off the convention"),
+        ("iemocap", "Ses06F_impro01_F000", "name off the convention"),
+        ("iemocap", "Ses01F_impro01_F000", "its labels, dialog/EmoEvaluation/Ses01F_impro01.txt, cannot be read"),
     ],
 )
 def test_what_is_left_out_says_why(corpus, stem, reason):
@@ -197,5 +204,5 @@ def test_published_speaker_counts():
     counts = {name: pd.Series(corpus.speakers).value_counts() for name, corpus in CORPORA.items()}
     assert {name: (int(sexes.get("F", 0)), int(sexes.get("M", 0))) for name, sexes in counts.items()} == {
         "ravdess": (12, 12), "cremad": (43, 48), "tess": (2, 0), "savee": (0, 4), "emodb": (5, 5),
-        "emovo": (3, 3),
+        "emovo": (3, 3), "iemocap": (5, 5),
     }  # fmt: skip

@@ -14,7 +14,7 @@ from sersupport.corpora.conventions import CORPORA
 from sersupport.corpora.folds import PARTS, SCHEMES, STANDARD_FOLDS, chosen, speaker_disjoint, speaker_folds
 from sersupport.corpora.protocols import assert_disjoint
 
-TEXTS = {"ravdess": 2, "cremad": 3, "tess": 10, "savee": 5, "emodb": 2, "emovo": 3}
+TEXTS = {"ravdess": 2, "cremad": 3, "tess": 10, "savee": 5, "emodb": 2, "emovo": 3, "iemocap": 3}
 
 
 def table(speakers: dict[str, list[str]]) -> pd.DataFrame:

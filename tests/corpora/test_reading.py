@@ -42,7 +42,22 @@ FIRST_NAMES = {
     "savee": ["AudioData/DC/a01.wav", "KL_su11.ogg"],
     "EMO-DB": ["wav/03a01Fa.wav", "wav/16b10Td.aiff"],
     "Emovo": ["f1/dis-f1-b1.wav", "m3/sor-m3-n5.wav"],
+    "IEMOCAP_full_release": [
+        f"Session1/sentences/wav/{turn[:-5]}/{turn}.wav" for turn in ("Ses01F_impro01_F000", "Ses01F_script01_1_M003")
+    ],
 }
+
+
+def labelled(folder: Path, dialogue: str, *lines: str) -> None:
+    """Labels as IEMOCAP has them, each turn's followed by those of its listeners."""
+    path = folder / f"Session{dialogue[4]}" / "dialog" / "EmoEvaluation" / f"{dialogue}.txt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    turns = [f"{line}\nC-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n" for line in lines]
+    path.write_text("% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n" + "\n".join(turns))
+
+
+def line(turn: str, emotion: str) -> str:
+    return f"[6.2901 - 8.2357]\t{turn}\t{emotion}\t[2.5000, 2.5000, 2.5000]"
 
 
 @pytest.fixture
@@ -50,6 +65,8 @@ def data_dir(tmp_path):
     for seed, (folder, names) in enumerate(FIRST_NAMES.items()):
         for number, name in enumerate(names):
             write(tmp_path / folder / name, seed=10 * seed + number)
+    for path in map(Path, FIRST_NAMES["IEMOCAP_full_release"]):
+        labelled(tmp_path / "IEMOCAP_full_release", path.parent.name, line(path.stem, "neu"))
     return tmp_path
 
 
@@ -67,7 +84,7 @@ def test_read_all_finds_every_corpus_by_any_folder_name(data_dir):
     np.testing.assert_allclose(utterances["duration_s"], 0.25, rtol=0.02)
     assert dict(zip(utterances["corpus"], utterances["language"], strict=True)) == {
         "ravdess": "en", "cremad": "en", "tess": "en", "savee": "en", "emodb": "de",
-        "emovo": "it",
+        "emovo": "it", "iemocap": "en",
     }  # fmt: skip
     again, *_ = read_all(data_dir)
     pd.testing.assert_frame_equal(utterances, again)
@@ -120,6 +137,39 @@ def test_broken_files_are_listed_and_never_fatal(tmp_path):
     }
 
 
+def test_labels_beside_the_recordings_are_read_and_what_lacks_one_says_why(tmp_path):
+    said = {
+        "Ses01F_impro01_F000": "neu", "Ses01F_impro01_M000": "exc", "Ses02M_script01_1b_F004": "ang",
+        "Ses02M_script01_1b_MXX0": "sad", "Ses01F_impro01_F001": "xxx", "Ses01F_impro01_F002": "fru",
+        "Ses01F_impro01_F003": "bor", "Ses01F_impro01_F004": "neu",
+    }  # fmt: skip
+    cut = "[8.1 - 9.2]\tSes01F_impro01_F004\tne"  # in the middle of a line
+    for dialogue in ("Ses01F_impro01", "Ses02M_script01_1b"):
+        own = [cut if turn.endswith("F004") and dialogue[4] == "1" else line(turn, emotion)
+               for turn, emotion in said.items() if turn.startswith(dialogue)]  # fmt: skip
+        labelled(tmp_path, dialogue, *own)
+    for seed, turn in enumerate([*said, "Ses01F_impro01_F005", "Ses03M_impro02_M000"]):
+        dialogue = turn.rpartition("_")[0]
+        write(tmp_path / f"Session{turn[4]}" / "sentences" / "wav" / dialogue / f"{turn}.wav", seed)
+    write(tmp_path / "Session1" / "dialog" / "wav" / "Ses01F_impro01.wav", 99)
+    utterances, skipped = read("iemocap", tmp_path)
+    columns = ["id", "speaker", "sex", "emotion", "text"]
+    assert [tuple(row) for row in utterances[columns].to_numpy()] == [
+        ("iemocap/Ses01F_impro01_F000", "iemocap-Ses01F", "F", "neutral", "Ses01F_impro01_F000"),
+        ("iemocap/Ses01F_impro01_M000", "iemocap-Ses01M", "M", "happy", "Ses01F_impro01_M000"),
+        ("iemocap/Ses02M_script01_1b_F004", "iemocap-Ses02F", "F", "angry", "script01_1"),
+        ("iemocap/Ses02M_script01_1b_MXX0", "iemocap-Ses02M", "M", "sad", "script01_1"),
+    ]
+    unknown = "no emotion known here stands beside it in dialog/EmoEvaluation/Ses01F_impro01.txt"
+    assert {Path(path).stem: reason for path, reason in zip(skipped["path"], skipped["reason"], strict=True)} == {
+        "Ses01F_impro01": "name off the convention Ses01F_impro01_F000.wav",
+        "Ses01F_impro01_F001": "no emotion that most listeners named",
+        "Ses01F_impro01_F002": "frustration: not one of the seven classes",
+        **dict.fromkeys(["Ses01F_impro01_F003", "Ses01F_impro01_F004", "Ses01F_impro01_F005"], unknown),
+        "Ses03M_impro02_M000": "its labels, dialog/EmoEvaluation/Ses03M_impro02.txt, cannot be read",
+    }
+
+
 def test_an_archive_that_holds_the_corpus_twice_counts_once(tmp_path):
     for folder in ("Actor_01", "audio_speech_actors_01-24/Actor_01"):
         write(tmp_path / folder / "03-01-05-02-01-01-01.wav", seed=0)
@@ -166,8 +216,8 @@ def test_missing_folders_and_names_are_user_errors(tmp_path):
         read_all(tmp_path, ["ravdess", "tess"])
     with pytest.raises(UserError, match="no audio file at all"):
         read("tess", tmp_path)
-    with pytest.raises(UserError, match="no reader for corpus 'iemocap'"):
-        read("iemocap", tmp_path)
+    with pytest.raises(UserError, match="no reader for corpus 'crema'"):
+        read("crema", tmp_path)
 
 
 @pytest.mark.skipif("SERSUPPORT_DATA" not in os.environ, reason="SERSUPPORT_DATA does not name the real corpora")

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from sersupport.core.errors import UserError
 from sersupport.corpora.convention import Corpus, Label
-from sersupport.corpora.conventions import cremad, emodb, emovo, ravdess, savee, tess
+from sersupport.corpora.conventions import cremad, emodb, emovo, iemocap, ravdess, savee, tess
 from sersupport.sound.audio import AudioError
 
 CORPORA: Mapping[str, Corpus] = MappingProxyType({
@@ -18,6 +18,7 @@ CORPORA: Mapping[str, Corpus] = MappingProxyType({
     "savee": savee.CORPUS,
     "emodb": emodb.CORPUS,
     "emovo": emovo.CORPUS,
+    "iemocap": iemocap.CORPUS,
 })  # fmt: skip
 
 
@@ -42,7 +43,8 @@ def parse(name: str, path: str | PathLike[str]) -> Label:
     name : str
         Corpus, a key of :data:`CORPORA`.
     path : str or PathLike
-        The file, which need not exist. SAVEE's ``DC/a01.wav`` needs its folder.
+        The file, which need not exist. SAVEE's ``DC/a01.wav`` needs its folder, IEMOCAP's recordings need the labels
+        beside them.
 
     Returns
     -------
@@ -52,7 +54,7 @@ def parse(name: str, path: str | PathLike[str]) -> Label:
     Raises
     ------
     AudioError
-        Off the convention, known to be faulty, or no speech.
+        Off the convention, known to be faulty, no speech, or without a label.
 
     Examples
     --------
@@ -66,19 +68,21 @@ def parse(name: str, path: str | PathLike[str]) -> Label:
     meant = path.with_name(convention.misnamed.get(path.stem, path.stem)).as_posix()
     match = re.search(rf"(?:^|/)({convention.pattern})\Z", meant, re.ASCII)
     codes = match.groupdict() if match else {}
+    if match and convention.emotion_of:
+        codes["emotion"] = convention.emotion_of(path)
     for group, code in codes.items():
         if reason := convention.excluded.get((group, code)):
             raise AudioError(path, reason)
-    known = match and codes["speaker"] in convention.speakers and codes["emotion"] in convention.emotions
-    if not known:
+    speaker = codes.get("speaker", "") + codes.get("sex", "")
+    if speaker not in convention.speakers or codes["emotion"] not in convention.emotions:
         raise AudioError(path, f"name off the convention {convention.example}")
     stem = match[1].replace("/", "_") if "/" in match[1] else path.stem
     text = convention.texts.get(codes["text"])
     return Label(
         id=f"{name}/{stem}",
-        speaker=f"{name}-{codes['speaker']}",
-        sex=convention.speakers[codes["speaker"]],
+        speaker=f"{name}-{speaker}",
+        sex=convention.speakers[speaker],
         emotion=convention.emotions[codes["emotion"]],
         intensity=convention.intensities.get(codes.get("intensity"), "unspecified"),
-        text=text or convention.carrier.format(codes["text"]),
+        text=text or convention.carrier.format(codes["text"] or stem),
     )
