@@ -7,11 +7,15 @@ from typing import Any
 
 from sersupport.core.errors import UserError
 from sersupport.inputs.base import Input, LoadEncoder
+from sersupport.inputs.cepstra import Cepstra
+from sersupport.inputs.coefficients import Coefficients
 from sersupport.inputs.descriptors import Descriptors
 from sersupport.inputs.frames import Frames
+from sersupport.inputs.logmel import LogMel
+from sersupport.inputs.prosody import Prosody
 from sersupport.inputs.waveform import Waveform
 
-KINDS = {own.kind: own for own in (Descriptors, Frames, Waveform)}
+KINDS = {own.kind: own for own in (Descriptors, Frames, Waveform, Cepstra, Prosody, LogMel, Coefficients)}
 
 
 def build(spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Input:

@@ -1,0 +1,64 @@
+"""Log-mel spectrograms, of speech as it is or enhanced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+import librosa
+import numpy as np
+
+from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.encoders.encoder import ENCODER_RATE_HZ
+from sersupport.inputs.waveform import Waveform
+from sersupport.sound import enhancers
+from sersupport.sound.audio import RATE_HZ
+
+WINDOW, HOP, N_FFT = 400, 160, 512  # samples at 16 kHz: 25 ms every 10 ms
+
+
+@dataclass(frozen=True)
+class LogMel(Input):
+    """Natural logarithm of mel bands' energies at 16 kHz, float16 (B, T, n_mels), with the number of valid frames.
+
+    Frames lie whole within the clip, those that count whole within its valid samples. Window (Hann), mel scale
+    (Slaney, bands of unit area) and floor are not printed; they are librosa's, and as is usual.
+
+    Parameters
+    ----------
+    n_mels : int
+        80, as in arXiv 2404.12979.
+    floor : float
+        Least energy, lest the logarithm of silence decide; the default is 14 dB above what rounding to 16 bits adds.
+    enhancer : str
+        What the speech goes through first; see :func:`sersupport.sound.enhancers.located`.
+    """
+
+    kind: ClassVar[str] = "log-mel"
+
+    n_mels: int = 80
+    floor: float = 1e-8
+    enhancer: str = "none"
+
+    def spec(self) -> dict[str, Any]:
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> LogMel:
+        return cls(**{name: value for name, value in spec.items() if name != "kind"})
+
+    def describe(self) -> dict[str, Any]:
+        """As the base's, with the enhancer's content or version in place of its name."""
+        return super().describe() | {"enhancer": enhancers.identity(self.enhancer)}
+
+    def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
+        slow, n_slow = Waveform().compute(enhancers.enhance(self.enhancer, waves, n_valid, RATE_HZ), n_valid)
+        mel_bands = librosa.filters.mel(sr=ENCODER_RATE_HZ, n_fft=N_FFT, n_mels=self.n_mels).T
+        window = librosa.filters.get_window("hann", WINDOW).astype(np.float32)
+        found = []
+        for wave in slow:  # clip by clip: the frames of a batch would fill hundreds of megabytes
+            frames = np.lib.stride_tricks.sliding_window_view(wave, WINDOW)[::HOP]
+            energies = np.abs(np.fft.rfft(frames * window, N_FFT)) ** 2 @ mel_bands
+            found.append(np.log(np.maximum(energies, self.floor)).astype(np.float16))
+        return np.stack(found), np.maximum((n_slow - WINDOW) // HOP + 1, 1)
