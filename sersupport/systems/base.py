@@ -109,6 +109,9 @@ class System(PreTrainedModel):
     def set_statistics(self, train: Materials) -> None:
         """Set what is measured on the training rows, once before training, such as means to subtract."""
 
+    def taken_over(self) -> None:
+        """Called once, when the weights of another system were taken over, where training starts from one."""
+
     def parameter_groups(self, learning_rate: float, weight_decay: float) -> list[dict[str, Any]] | None:
         """Groups of parameters for the optimiser, as PyTorch takes them; None: all alike.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,7 +39,7 @@ from sersupport.systems.resume import finish, is_finished, make_ready, seal
 # folders of the package that a trained system depends on, besides its data and settings
 CODE = ("core", "sound", "recipes", "inputs", "systems")
 HISTORY = "history.parquet"
-_COLUMNS = ("step", "train_loss", "validation_loss", "validation_uar", "validation_accuracy")
+_COLUMNS = ("step", "train_loss", "validation_loss", "validation_uar", "validation_accuracy", "cpu_s")
 
 
 @dataclass(frozen=True)
@@ -102,8 +103,8 @@ class Fit:
     model : System
         The weights of the step with the highest validation UAR, in evaluation mode.
     history : pandas.DataFrame
-        ``step``, ``train_loss``, ``validation_loss``, ``validation_uar``, ``validation_accuracy``; no rows where the
-        model was fitted in closed form.
+        ``step``, ``train_loss``, ``validation_loss``, ``validation_uar``, ``validation_accuracy``, ``cpu_s`` (seconds
+        of processors up to the step, its validations among them); no rows where the model was fitted in closed form.
     """
 
     model: System
@@ -122,12 +123,13 @@ class Seal(TrainerCallback):
 
 
 class Bar(TrainerCallback):
-    """One progress bar a training, instead of the Trainer's flood."""
+    """One progress bar a training, instead of the Trainer's flood; and what a step takes of the processors."""
 
     def __init__(self, label: str) -> None:
-        self.label = label
+        self.label, self.cpu_s_a_step = label, float("nan")
 
     def on_train_begin(self, args, state, control, **kwargs):
+        self._began = time.process_time(), state.global_step
         self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc=self.label, unit="step", leave=False)
 
     def on_step_end(self, args, state, control, **kwargs):
@@ -135,6 +137,8 @@ class Bar(TrainerCallback):
 
     def on_train_end(self, args, state, control, **kwargs):
         self.bar.close()
+        began, first = self._began
+        self.cpu_s_a_step = (time.process_time() - began) / max(1, state.global_step - first)
 
 
 class SystemTrainer(Trainer):
@@ -229,17 +233,19 @@ def fit(
         model.set_statistics(train)
     history = pd.DataFrame(columns=_COLUMNS, dtype=float)
     if not model.solve(train):
+        bar = Bar(label or folder.name)
         trainer = SystemTrainer(
             model=model,
             args=_arguments(budget, seed, folder, len(train)),
             train_dataset=sets["train"],
             eval_dataset=sets["validation"],
             compute_metrics=_metrics,
-            callbacks=[Seal(), Bar(label or folder.name)],
+            callbacks=[Seal(), bar],
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
         history, model = _history(trainer.state.log_history), trainer.model.cpu()
+        history["cpu_s"] = history["step"] * bar.cpu_s_a_step
     model.save_pretrained(final)
     with whole(history_path) as temporary:
         history.to_parquet(temporary)
@@ -272,6 +278,7 @@ def _begin(model: System, start: Path | Encoder) -> None:
         raise UserError(
             f"{start}: a model of another kind or size ({kinds}) cannot be trained further as this"
         ) from None
+    model.taken_over()
 
 
 def whole_batches(n_rows: int, batch_size: int) -> int:
@@ -314,4 +321,4 @@ def _history(log: list[dict]) -> pd.DataFrame:
         for entry in log
         if "eval_uar" in entry
     ]
-    return pd.DataFrame(rows, columns=_COLUMNS).drop_duplicates("step", keep="first")
+    return pd.DataFrame(rows, columns=_COLUMNS[:-1]).drop_duplicates("step", keep="first")

@@ -14,6 +14,7 @@ from sersupport.core.errors import UserError
 from sersupport.inputs.encoders import encoder as encoders
 from sersupport.systems.base import System, SystemConfig, SystemOutput, register
 from sersupport.systems.layers import AttentivePooling, MeanPooling, StatisticsPooling, valid_mask
+from sersupport.systems.moments import moments
 
 if TYPE_CHECKING:
     from sersupport.inputs.store import Materials
@@ -290,18 +291,13 @@ class FusionModel(System):
     def set_statistics(self, train: Materials) -> None:
         """Means and deviations by which descriptors and frames are standardised; an encoder inside listens once."""
         if self.config.spectral:
-            spectral = np.asarray(train.arrays["spectral"])
-            self.spectral_mean.copy_(torch.from_numpy(spectral.mean(axis=0)))
-            self.spectral_scale.copy_(torch.from_numpy(spectral.std(axis=0)).clamp(min=1e-6))
-        if not self.config.temporal:
-            return
-        total, squares, count = 0.0, 0.0, 0
-        for frames, length in self._frames(train):
-            valid = frames[:length].astype(np.float64)
-            total, squares, count = total + valid.sum(axis=0), squares + (valid**2).sum(axis=0), count + length
-        mean = total / count
-        self.frame_mean.copy_(torch.from_numpy(mean))
-        self.frame_scale.copy_(torch.from_numpy(np.sqrt(np.maximum(squares / count - mean**2, 1e-12))))
+            mean, deviation = moments(train.arrays["spectral"])
+            self.spectral_mean.copy_(mean)
+            self.spectral_scale.copy_(deviation)
+        if self.config.temporal:
+            mean, deviation = moments(frames[:length] for frames, length in self._frames(train))
+            self.frame_mean.copy_(mean)
+            self.frame_scale.copy_(deviation)
 
     def _frames(self, rows: Materials) -> Iterator[tuple[np.ndarray, int]]:
         """Frames (T, D) and their number before the padding, row by row, from an encoder inside as it is now."""

@@ -11,7 +11,7 @@ from transformers import AutoModelForAudioClassification
 from sersupport.core.errors import UserError
 from sersupport.systems.base import System
 
-MODULES = ("fusion", "probe")  # each registers its systems when imported
+MODULES = ("fusion", "probe", "cnn_attention", "humpcat", "trnet")  # each registers its systems when imported
 
 
 def load(folder: Path) -> System:

@@ -75,6 +75,7 @@ def test_it_is_fitted_kept_and_loaded_like_any_system(tmp_path):
         "validation_loss",
         "validation_uar",
         "validation_accuracy",
+        "cpu_s",
     ]
     loaded = registry.load(tmp_path / "probe/model")
     assert isinstance(loaded, Probe) and loaded.config.inputs == {"frames": {"kind": "frames"}}
