@@ -2,18 +2,41 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.studies.jobs import Job
-from sersupport.studies.setup import Parts, Setup
+from sersupport.studies.setup import LAST, Parts, Setup, clean_rows
+from sersupport.systems import cnn_attention, humpcat, trnet
 
 BASELINE = "baseline"  # what is trained like the changed ones, with nothing changed
 _POOLING = {"mean pooling": "mean", "statistics pooling": "statistics"}
 _WIDTH = {"half width": 0.5, "double width": 2.0}
 _LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", "clean rows only": "noisy|pitched"}
 CHANGES = (*_POOLING, *_WIDTH, *_LEFT_OUT, "K = 40", "fine-tuned")
+CLEAN_ALONE, UNAUGMENTED, LAST_LAYER = "clean speech alone", "clean rows only", "last layer"
+# of the systems of other papers, by system: arguments of the configuration
+RELATED_CHANGES: Mapping[str, Mapping[str, Mapping[str, object]]] = MappingProxyType({
+    cnn_attention.NAME: {
+        "no attention": {"channel_attention": False, "spatial_attention": False},
+        "channel only": {"spatial_attention": False},
+        "spatial only": {"channel_attention": False},
+        UNAUGMENTED: {},
+    },
+    humpcat.NAME: {
+        "concatenation for stage 1": {"attend_prosody": False},
+        "concatenation for stage 2": {"attend_frames": False},
+        LAST_LAYER: {},
+    },
+    trnet.NAME: {
+        "no low-level loss": {"low_loss": False},
+        "no high-level loss": {"high_loss": False},
+        "enhanced only": {"compensate": "enhanced"},
+        CLEAN_ALONE: {"stage": trnet.CLEAN},
+    },
+})  # fmt: skip
 
 
 def ablation(setup: Setup, row: str, folds: Mapping[int, Parts], changes: Sequence[str]) -> list[Job]:
@@ -40,6 +63,45 @@ def ablation(setup: Setup, row: str, folds: Mapping[int, Parts], changes: Sequen
         for name in (BASELINE, *changes):
             own, parts, arguments = _changed(setup, name, dict(recipes))
             jobs += own.jobs(row, parts, budget, "speaker-disjoint", fold, name, **arguments)
+    return jobs
+
+
+def related_ablation(setup: Setup, system: str, folds: Mapping[int, Parts], changes: Sequence[str]) -> list[Job]:
+    """A system of another paper and the same with each change, for each fold and seed, tested on the same rows.
+
+    As many steps each; in the predictions table they are called "<system>: <change>". What TRNet's two stages take
+    together, the same network takes on clean speech alone.
+
+    Parameters
+    ----------
+    setup : Setup
+    system : str
+        One of :data:`.setup.RELATED`.
+    folds : mapping
+        Recipes by fold and part.
+    changes : sequence of str
+        Of :data:`RELATED_CHANGES` of the system.
+
+    Raises
+    ------
+    UserError
+        For a change that there is not.
+    """
+    jobs, known = [], RELATED_CHANGES[system]
+    if unknown := [name for name in changes if name not in known]:
+        raise UserError(f"no change {unknown[0]!r} of {system}; there are: {', '.join(known)}")
+    for fold, recipes in folds.items():
+        budget = setup.budget(len(recipes["train"]))
+        for name in (BASELINE, *changes):
+            own, parts, steps = setup, recipes, budget
+            if name == LAST_LAYER:
+                own = replace(setup, layers=LAST)
+            elif name == UNAUGMENTED:
+                parts = recipes | {"train": recipes["train"][recipes["train"]["condition"] == "clean"]}
+            elif name == CLEAN_ALONE:
+                parts, steps = recipes | clean_rows(recipes), replace(budget, steps=2 * budget.steps)
+            arguments = known.get(name, {})
+            jobs += own.jobs(system, parts, steps, "speaker-disjoint", fold, f"{system}: {name}", **arguments)
     return jobs
 
 

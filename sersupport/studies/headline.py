@@ -9,6 +9,7 @@ from sersupport.claims import facts
 from sersupport.claims.evidence import KEY_OF, share_of_filters
 from sersupport.claims.ledger import tried
 from sersupport.claims.verdicts import (
+    CODE_CONTRADICTS,
     CONSISTENT,
     CONTRADICTED,
     MARGIN,
@@ -197,7 +198,8 @@ def verdicts(claims: pd.DataFrame) -> str:
         f"Of **{len(claims)} claims** in {papers} papers, {len(tested)} were put to the test here{only}: reproduced"
         f" **{some[REPRODUCED]}**, not reproduced **{some[NOT_REPRODUCED]}**, undecided {some[UNDECIDED]}."
         f" Of those that print alone can settle it bears out {number[CONSISTENT]} and **contradicts"
-        f" {number[CONTRADICTED]}**; on {number[UNDECIDED] - some[UNDECIDED]} its readings differ. Without a verdict:"
+        f" {number[CONTRADICTED]}**; on {number[UNDECIDED] - some[UNDECIDED]} its readings differ. The authors'"
+        f" published code contradicts **{number[CODE_CONTRADICTS]}** more. Without a verdict:"
         f" {number[SETTING_DIFFERS]} printed of another setting, {number[NOT_TESTABLE]} that cannot be tested here."
     )
 

@@ -69,7 +69,7 @@ class Job:
     fold: int
     seed: int
     start: Job | Encoder | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "config", copy.deepcopy(self.config))  # others may be made of the same
@@ -230,11 +230,13 @@ class Bench:
 
         keys = self.store.renderer.keys(recipes)
         kept = self.store.cache.fetch(self._requests(trained), keys, classified, batch=len(keys))
+        return self.table(trained, recipes, kept[PREDICTIONS]["probabilities"].array())
+
+    def table(self, trained: Trained, recipes: pd.DataFrame, found: np.ndarray) -> pd.DataFrame:
+        """Predictions table of probabilities ``found`` (n, C) that a trained system gave some recipes."""
         classes = self.store.renderer.classes
         labels = np.searchsorted(np.array(classes), self._emotions(recipes))
-        rows = Materials(recipes, labels, classes, {})
-        found = kept[PREDICTIONS]["probabilities"].array()
-        return predictions_table(rows, found, self.utterances, **trained.names)
+        return predictions_table(Materials(recipes, labels, classes, {}), found, self.utterances, **trained.names)
 
     def _requests(self, trained: Trained) -> dict[str, dict[str, Any]]:
         asked = {"job": trained.key, "model": _content(trained.folder), "rendered": self.store.renderer.describe()}

@@ -9,7 +9,7 @@ import pandas as pd
 from sersupport.core.seeds import generator
 from sersupport.evaluation.tables import summarise
 from sersupport.studies.jobs import Bench, Job
-from sersupport.studies.setup import PROBE, Parts, Setup
+from sersupport.studies.setup import PROBE, RELATED, Parts, Setup
 from sersupport.systems.probe import PENALTY
 
 Setting = Mapping[str, float]
@@ -18,6 +18,7 @@ ROW = {
     "cnn_width": (1, 0.5, 2), "learning_rate": (1, 1 / 3, 3), "weight_decay": (1, 10), "epochs": (1, 2, 0.5),
     "cnn_dropout": (0.2, 0.4), "head_dropout": (0.5, 0.3, 0.7),
 }  # fmt: skip
+OTHER = {"learning_rate": (1, 1 / 3, 3), "weight_decay": (1, 10), "epochs": (1, 2, 0.5), "dropout": (0.3, 0.1, 0.5)}
 LINEAR = {"penalty": tuple(PENALTY * factor for factor in (1, 0.1, 10, 0.3, 3, 0.03, 30, 0.01, 100))}
 MOST = len(LINEAR["penalty"])  # settings that there are of the system that has fewest
 
@@ -28,7 +29,7 @@ def settings(system: str, count: int, seed: int = 0) -> list[Setting]:
     Parameters
     ----------
     system : str
-        Row A to D, or the linear probe.
+        Row A to D, the linear probe, or one of :data:`.setup.RELATED`.
     count : int
         In 1 to :data:`MOST`.
     seed : int
@@ -40,10 +41,11 @@ def settings(system: str, count: int, seed: int = 0) -> list[Setting]:
     """
     if system == PROBE:
         return [{"penalty": value} for value in LINEAR["penalty"][:count]]
-    found = [{name: values[0] for name, values in ROW.items()}]
+    among = OTHER if system in RELATED else ROW
+    found = [{name: values[0] for name, values in among.items()}]
     rng = generator(seed, "settings", system)
     while len(found) < count:
-        drawn = {name: values[rng.integers(len(values))] for name, values in ROW.items()}
+        drawn = {name: values[rng.integers(len(values))] for name, values in among.items()}
         if drawn not in found:
             found.append(drawn)
     return found
@@ -54,7 +56,7 @@ def with_setting(setup: Setup, setting: Setting) -> tuple[Setup, dict[str, Any]]
     own = dict(setting)
     if "penalty" in own:
         return setup, own
-    factors = {name: own.pop(name) for name in ("cnn_width", "learning_rate", "weight_decay", "epochs")}
+    factors = {name: own.pop(name, 1) for name in ("cnn_width", "learning_rate", "weight_decay", "epochs")}
     tuned = replace(
         setup,
         width=min(1.0, setup.width * factors["cnn_width"]),

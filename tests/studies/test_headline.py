@@ -81,12 +81,12 @@ def test_a_row_stands_beside_the_probe_and_those_who_were_heard_are_counted():
 
 def test_counts_of_verdicts_add_up():
     every = [verdict for number, verdict in enumerate(verdicts.VERDICTS, 1) for _ in range(number)]
-    settled = [verdicts.CONSISTENT, verdicts.CONTRADICTED]
+    settled = [verdicts.CONSISTENT, verdicts.CONTRADICTED, verdicts.CODE_CONTRADICTS]
     claims = pd.DataFrame({"paper": "one", "verdict": every})
     claims["basis"] = claims["verdict"].isin(settled).map({True: "print", False: "this run"})
     claims.loc[3, "basis"] = "print"  # an undecided one, of which the readings differ
-    claims.loc[27, "paper"] = "another"
+    claims.loc[35, "paper"] = "another"
     text = headline.verdicts(claims)
-    assert "**28 claims** in 2 papers, 5 were put to the test here, all of them of 1: reproduced" in text
+    assert "**36 claims** in 2 papers, 5 were put to the test here, all of them of 1: reproduced" in text
     assert "undecided 2." in text and "bears out 4 and **contradicts 5**; on 1 its readings differ" in text
-    assert "6 printed of another setting, 7 that cannot" in text
+    assert "published code contradicts **6** more. Without a verdict: 7 printed of another setting, 8 that" in text

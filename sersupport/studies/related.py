@@ -1,0 +1,155 @@
+"""The systems of four papers on the same recordings: which to use, at what noise the answer changes, and what warns."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch.utils.data import DataLoader
+
+from sersupport.evaluation.ranking import every_pair, ranks
+from sersupport.evaluation.resampling import resampled
+from sersupport.evaluation.speed import throughput
+from sersupport.evaluation.tables import summarise
+from sersupport.explain.untrained import untrained
+from sersupport.inputs.store import MaterialsDataset
+from sersupport.studies.jobs import Bench, Trained
+from sersupport.systems.humpcat import uniformity
+
+CLEAN = "clean"
+NEUTRAL = "neutral"
+GAP = 0.15  # of accuracy, clean less noisy: more of it is a sign of failure (digest of arXiv 2512.18298)
+COLLAPSED = 0.95  # of the entropy that even attention would have; not printed
+
+
+class Comparison:
+    """Every system clean and at each level of noise, all noises together.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+        Predictions table of the same recordings from every system: clean, and on the SNR axis.
+    samples : int
+        Bootstrap samples, over speakers and over the sources of each noise.
+    """
+
+    def __init__(self, predictions: pd.DataFrame, samples: int = 1000) -> None:
+        self.systems = list(predictions["system"].unique())
+        noisy = predictions["level_kind"] == "snr"
+        self.levels = sorted(predictions.loc[noisy, "level"].unique(), reverse=True)
+        heard = predictions["level"].map("{:g} dB".format).where(noisy, CLEAN)
+        self.cells = predictions.assign(speech=heard)
+        self.speech = [CLEAN, *(f"{level:g} dB" for level in self.levels)]
+        self.samples = samples
+        self._scores = resampled(self.cells, ["system", "speech"], samples=samples, sources=True)
+
+    def table(self) -> pd.DataFrame:
+        """What :func:`sersupport.evaluation.tables.summarise` gives by ``system`` and ``speech``."""
+        found = summarise(self.cells, ["system", "speech"], self.samples, sources=True)
+        noisy = self.cells[self.cells["speech"] != CLEAN].assign(speech="all noise")
+        every = summarise(noisy, ["system", "speech"], self.samples, sources=True)
+        return pd.concat([found, every], ignore_index=True)
+
+    def pairs(self, speech: Sequence[str]) -> pd.DataFrame:
+        """Every pair of systems on some kinds of speech together; see :func:`.ranking.every_pair`."""
+        weights = {
+            system: np.mean([self._scores.where(system=system, speech=kind) for kind in speech], axis=0)
+            for system in self.systems
+        }
+        return every_pair(self._scores, weights)
+
+    def first(self) -> pd.DataFrame:
+        """Who may be first, clean and at each level: all that are not told apart from the best.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``speech``, ``system`` (the highest UAR), ``recall`` (its), ``may be first`` (a list of systems).
+        """
+        rows = []
+        for kind in self.speech:
+            own = [self._scores.scores @ self._scores.where(system=name, speech=kind) for name in self.systems]
+            found, best = ranks(self.systems, self.pairs([kind])), int(np.argmax(own))
+            rows.append((kind, self.systems[best], own[best], found.loc[found["first"] == 1, "name"].tolist()))
+        return pd.DataFrame(rows, columns=["speech", "system", "recall", "may be first"])
+
+
+def costs(bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, seconds: float = 0.3) -> pd.DataFrame:
+    """What each system takes: numbers trained, clips a second from the waveform on, seconds of training.
+
+    Parameters
+    ----------
+    bench : Bench
+    trained : sequence of Trained
+        Those of one system count as trainings of it; the first is timed.
+    recipes : pandas.DataFrame
+        The first 16 are classified.
+    seconds : float
+        For which each is repeated.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``system``, ``parameters`` (that gradients reach), ``clips_per_s``, ``training_s`` (of a processor, mean over
+        trainings; NaN where there is no descent).
+    """
+    rendered = bench.store.renderer.render(recipes.head(16))
+    waves, n_valid = np.stack([sample.signal for sample, _ in rendered]), [count for _, count in rendered]
+    rows = []
+    for name in dict.fromkeys(one.names["system"] for one in trained):
+        own = [one for one in trained if one.names["system"] == name]
+        recogniser = bench.recogniser(own[0])
+        rows.append({
+            "system": name,
+            "parameters": sum(part.numel() for part in recogniser.model.parameters() if part.requires_grad),
+            "clips_per_s": throughput(lambda ask=recogniser: len(ask(waves, n_valid)), seconds),
+            "training_s": np.mean([bench.history(one)["cpu_s"].max() for one in own]),
+        })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def neutral_share(predictions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:
+    """How often neutral is said, and how often it is true: a bias that transfer between languages may show.
+
+    Parameters
+    ----------
+    predictions : pandas.DataFrame
+    by : sequence of str
+        Columns that define the groups.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``by``, ``said`` and ``true``, shares of the rows.
+    """
+    is_neutral = predictions[["predicted", "true"]].eq(NEUTRAL).rename(columns={"predicted": "said"})
+    return is_neutral.groupby([predictions[name] for name in by], sort=False).mean().reset_index()
+
+
+def evenness(bench: Bench, trained: Trained, recipes: pd.DataFrame) -> pd.DataFrame:
+    """How evenly HuMP-CAT attends, and the same network with random weights: what nothing learnt would look like.
+
+    Parameters
+    ----------
+    bench : Bench
+    trained : Trained
+        A :class:`sersupport.systems.humpcat.Humpcat`.
+    recipes : pandas.DataFrame
+        One row or more.
+
+    Returns
+    -------
+    pandas.DataFrame
+        By ``stage``, of those that attend, and recipe: ``trained`` and ``untrained``, see
+        :func:`sersupport.systems.humpcat.uniformity`.
+    """
+    model, inputs = bench.model(trained)
+    rows = MaterialsDataset(bench.store.materials(inputs, recipes))
+    given = next(iter(DataLoader(rows, batch_size=len(rows))))
+    lengths = {"prosody": torch.ones(len(rows)), "frames": given["low_length"].clamp(min=1)}
+    found = {}
+    for kind, own in (("trained", model), ("untrained", untrained(model, seed=0))):
+        for stage, weights in own.attention(**given).items():
+            even = uniformity(weights, given["cepstra_length"].clamp(min=2), lengths[stage])
+            found.setdefault(stage, {})[kind] = even.numpy().clip(0, 1)
+    return pd.concat([pd.DataFrame(own).assign(stage=stage) for stage, own in found.items()], ignore_index=True)

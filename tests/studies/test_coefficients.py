@@ -1,0 +1,125 @@
+"""Coefficients as samples: what the splits keep apart, what each classifier says, and that nothing is trained twice."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.neighbors import KNeighborsClassifier
+
+from sersupport.core.errors import UserError
+from sersupport.corpora.folds import PARTS
+from sersupport.evaluation.tables import summarise
+from sersupport.inputs.coefficients import Coefficients
+from sersupport.inputs.store import Materials
+from sersupport.studies import coefficients
+from sersupport.studies.coefficients import (
+    CLASSIFIERS,
+    NEAREST_MINIMUM,
+    NEAREST_ROW,
+    NETWORK,
+    RUNGS,
+    Network,
+    copies,
+    rungs,
+    split,
+    voted,
+)
+from sersupport.systems import fit
+
+ROWS = 32
+SMALL = Network(epochs=1, batch_size=64, learning_rate=1e-3, filters=2, most=300)
+
+
+@pytest.fixture(scope="module")
+def table(small) -> pd.DataFrame:
+    own = small.table[small.table["corpus"] == "ravdess"]
+    return own.groupby("speaker").head(14).reset_index(drop=True)
+
+
+def materials(values, labels) -> Materials:
+    values = np.asarray(values, dtype=np.float32)[..., None]
+    return Materials(pd.DataFrame(index=range(len(values))), np.array(labels), tuple("abc"), {"cepstra": values})
+
+
+def test_each_rung_keeps_apart_what_it_says(table):
+    owner = np.repeat(np.arange(len(table)), ROWS)
+    speaker = table["speaker"].to_numpy()[owner]
+    shared = {}
+    for rung in RUNGS:
+        part = split(table, owner, rung, 0, "emobox", 0)
+        test = part == "test"
+        assert set(part) == set(PARTS)
+        shared[rung] = [len({*whose[test]} & {*whose[~test]}) > 0 for whose in (owner, speaker)]
+        if rung != "speakers apart":
+            assert np.mean(test) == pytest.approx(0.2, abs=0.5 / len(table))
+            assert np.mean(part == "train") == pytest.approx(0.7, abs=1 / len(table))
+            assert (split(table, owner, rung, 0, "emobox", 1) != part).any()
+    assert shared == dict(zip(RUNGS, [[True, True], [False, True], [False, False]], strict=True))
+
+
+def test_recordings_under_two_names_stay_together(table):
+    twice = pd.concat([table, table.assign(id=table["id"] + " again")], ignore_index=True)
+    part = split(twice, np.arange(len(twice)), "recordings together", 0, "emobox", 0)
+    assert (part[: len(table)] == part[len(table) :]).all()
+
+
+def test_two_recordings_cannot_be_split(table):
+    with pytest.raises(UserError, match="2 recordings are too few"):
+        split(table.head(2), np.repeat([0, 1], ROWS), "recordings together", 0, "emobox", 0)
+
+
+def test_the_nearest_are_those_that_scikit_learn_finds():
+    rng = np.random.default_rng(0)
+    train, test = (materials(rng.normal(size=(n, 9)) - 60, rng.integers(3, size=n)) for n in (700, 300))
+    series = [own.arrays["cepstra"][..., 0] for own in (train, test)]
+    for nearest, values in (
+        (coefficients._nearest_row, series),
+        (coefficients._nearest_minimum, [own.min(axis=1, keepdims=True) for own in series]),
+    ):
+        known = KNeighborsClassifier(1, algorithm="brute").fit(values[0], train.labels)
+        assert (nearest(train, test) == known.predict(values[1])).mean() > 0.99  # minima may tie
+
+
+def test_recordings_are_what_most_of_their_samples_are():
+    sure, unsure = [0.0, 0.45, 0.55], [1.0, 0.0, 0.0]
+    found = voted(np.array([4, 4, 4, 7, 7, 9, 9]), np.array([sure, sure, unsure, unsure, sure, [1, 0, 0], [0, 1, 0]]))
+    assert found.argmax(axis=1).tolist() == [2, 0, 0]  # two of three; the surer of two; the first of equals
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+
+
+def test_a_floor_tells_rows_whose_recording_they_are_of(small, table):
+    """A row knows its recording by the floor below that one's peak, and a recording its class."""
+    score = {}
+    for top_db in (30.0, None):  # the toy corpus hisses: no band falls 80 dB below the peak
+        made = Coefficients("log-mel", ROWS, 51, top_db)
+        samples = rungs(small.bench, table, made, SMALL, classifiers=(NEAREST_MINIMUM,))[1]
+        score[top_db] = samples.set_index("rung")["accuracy"]
+    assert score[30.0]["rows at random"] > 0.98
+    others = [score[None]["rows at random"], score[30.0]["recordings together"], score[30.0]["speakers apart"]]
+    assert max(others) < 0.5  # chance 0.14
+
+
+def test_both_tables_say_who_was_asked_what_and_nothing_is_trained_twice(small, table, monkeypatch):
+    made = Coefficients("mfcc", 8, 51)
+    recordings, samples = rungs(small.bench, table, made, SMALL)
+    assert samples[["rung", "classifier"]].values.tolist() == [[rung, one] for rung in RUNGS for one in CLASSIFIERS]
+    assert samples[["accuracy", "uar"]].stack().between(0, 1).all() and (samples["feature"] == "mfcc").all()
+    assert (samples.groupby("rung")["rows"].nunique() == 1).all()
+    summary = summarise(recordings, ["rung", "feature", "classifier", "seed"], samples=50)
+    counts = summary.groupby("rung")["utterances"].first()
+    together = samples.groupby("rung")["rows"].first()[list(RUNGS[1:])]
+    assert (counts[list(RUNGS[1:])] * 8 == together).all()  # all rows of each tested recording
+    monkeypatch.setattr(fit.SystemTrainer, "train", None)
+    again = rungs(small.bench, table, made, SMALL)
+    pd.testing.assert_frame_equal(again[0], recordings)
+    with pytest.raises(TypeError):  # another seed is another training
+        rungs(small.bench, table, made, SMALL, seed=1, classifiers=(NETWORK,))
+
+
+def test_a_copy_finds_its_recording_where_samples_are_drawn(small, table):
+    recordings, samples = copies(small.bench, table)
+    score = samples.set_index("rung")["accuracy"]
+    assert score["rows at random"] > score["speakers apart"]
+    assert samples["rows"].tolist()[0] == round(0.2 * 4 * len(table))
+    assert set(recordings["classifier"]) == {NEAREST_ROW}

@@ -1,0 +1,120 @@
+"""The three systems as jobs of the bench, and the comparison of systems over levels of noise."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sersupport.evaluation.metrics import metrics
+from sersupport.studies.ablation import BASELINE, CLEAN_ALONE, RELATED_CHANGES, related_ablation
+from sersupport.studies.related import CLEAN, Comparison, costs, evenness, neutral_share
+from sersupport.studies.setup import RELATED
+from sersupport.studies.tuning import settings, tuned_jobs
+from sersupport.systems import humpcat, trnet
+from sersupport.systems.predictions import probabilities
+
+
+@pytest.fixture
+def parts(small):
+    noisy = small.grid.groupby("condition").head(6)
+    few = {name: rows.groupby("condition").head(24) for name, rows in small.recipes.items()}
+    return few | {"test": pd.concat([few["test"], noisy], ignore_index=True)}
+
+
+@pytest.fixture
+def quick(setup):
+    from dataclasses import replace
+
+    return replace(setup, epochs=1, filters=4, layers=(0, -1), clip_samples=55_125)
+
+
+@pytest.mark.parametrize("system", RELATED)
+def test_each_trains_is_asked_and_comes_back_from_disk(system, quick, parts, small):
+    bench, (job,) = small.bench, tuned_jobs(quick, system, parts, 0, settings(system, 1)[0])
+    trained = bench.fit(job)
+    found = bench.predictions(trained, parts["test"])
+    assert (probabilities(found).sum(axis=1) - 1).abs().max() < 1e-5
+    assert set(found["system"]) == {system} and len(found) == len(parts["test"])
+    again = bench.recogniser(trained)
+    rendered = bench.store.renderer.render(parts["test"].head(4))
+    waves, n_valid = np.stack([one.signal for one, _ in rendered]), [count for _, count in rendered]
+    assert again(waves, n_valid) == pytest.approx(probabilities(found).head(4).to_numpy(), abs=0.02)  # 16-bit inputs
+    cost = costs(bench, [trained], parts["test"], 0.01).iloc[0]
+    assert cost["parameters"] > 1000 and cost["clips_per_s"] > 0 and cost["training_s"] > 0
+
+
+def test_trnet_begins_with_the_same_network_trained_on_clean_speech(quick, parts):
+    (job,) = quick.jobs(trnet.NAME, parts, quick.budget(96), "speaker-disjoint", 0)
+    assert job.start.config.stage == trnet.CLEAN and job.start.budget == job.budget
+    assert set(job.start.train["level_kind"]) == set(job.start.validation["level_kind"]) == {"none"}
+    assert len(job.start.train) < len(job.train) and job.config.clean_partners and not job.start.config.clean_partners
+
+
+@pytest.mark.parametrize("system", RELATED)
+def test_every_change_is_a_job_that_differs_from_the_baseline_and_has_its_steps(system, quick, parts):
+    jobs = related_ablation(quick, system, {0: parts}, list(RELATED_CHANGES[system]))
+    names = [job.system for job in jobs]
+    assert names == [f"{system}: {name}" for name in (BASELINE, *RELATED_CHANGES[system])]
+    first = jobs[0]
+    for job in jobs[1:]:
+        inputs = {role: one.spec() for role, one in job.inputs.items()} != {
+            role: one.spec() for role, one in first.inputs.items()
+        }
+        rows = len(job.train) != len(first.train)
+        assert inputs or rows or job.config.to_dict() != first.config.to_dict(), job.system
+        both = 2 if job.system.endswith(CLEAN_ALONE) else 1
+        assert job.budget.steps == both * first.budget.steps
+
+
+def test_tuning_draws_settings_of_the_related_systems_and_none_twice():
+    for system in RELATED:
+        found = settings(system, 9)
+        assert len(found) == 9 and all(found.count(one) == 1 for one in found)
+        assert found[0] == {"learning_rate": 1, "weight_decay": 1, "epochs": 1, "dropout": 0.3}
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Two systems: one right on clean speech nine times of ten and at 0 dB half of the time, the other the reverse."""
+    rng, table = np.random.default_rng(0), []
+    right = {("one", CLEAN): 0.95, ("one", 0.0): 0.5, ("other", CLEAN): 0.5, ("other", 0.0): 0.95}
+    for (system, level), chance in right.items():
+        for speaker in range(10):
+            for number, true in enumerate(["happy", "neutral"] * 8):
+                said = true if rng.random() < chance else "neutral" if true == "happy" else "happy"
+                kind, at = ("none", 0.0) if level == CLEAN else ("snr", level)
+                noise, source = ("", "") if level == CLEAN else ("hum", f"h{number % 3}")
+                table.append((system, kind, at, noise, source, f"s{speaker}", f"{speaker}-{number}", true, said))
+    columns = ["system", "level_kind", "level", "noise", "source", "speaker", "utterance", "true", "predicted"]
+    return pd.DataFrame(table, columns=columns).assign(seed=0, noise_part="test", fold=0)
+
+
+def test_the_answer_changes_with_the_noise_where_the_scores_do(rows):
+    comparison = Comparison(rows, samples=300)
+    first = comparison.first().set_index("speech")
+    assert list(first.index) == [CLEAN, "0 dB"] and list(first["system"]) == ["one", "other"]
+    assert list(first["may be first"]) == [["one"], ["other"]]
+    table = comparison.table().set_index(["system", "speech"])
+    for (system, speech), own in comparison.cells.groupby(["system", "speech"]):
+        assert table.loc[(system, speech), "recall"] == pytest.approx(metrics(own)["recall"])
+    assert table.loc[("one", "all noise"), "recall"] == pytest.approx(table.loc[("one", "0 dB"), "recall"])
+    (pair,) = comparison.pairs([CLEAN]).to_dict("records")
+    assert pair["difference"] == pytest.approx(table["recall"]["one", CLEAN] - table["recall"]["other", CLEAN])
+
+
+def test_the_same_scores_leave_both_in_the_first_place(rows):
+    same = pd.concat([rows[rows["system"] == "one"].assign(system=name) for name in ("one", "other")])
+    assert all(set(own) == {"one", "other"} for own in Comparison(same, samples=200).first()["may be first"])
+
+
+def test_neutral_is_counted_as_said_and_as_true(rows):
+    found = neutral_share(rows.assign(predicted="neutral"), ["system"])
+    assert set(found["said"]) == {1.0} and found["true"].tolist() == pytest.approx([0.5, 0.5])
+
+
+def test_evenness_of_attention_stands_beside_that_of_the_untrained_network(quick, parts, small):
+    (job,) = tuned_jobs(quick, humpcat.NAME, parts, 0, settings(humpcat.NAME, 1)[0])
+    found = evenness(small.bench, small.bench.fit(job), parts["test"].head(8))
+    assert list(found["stage"].unique()) == ["prosody", "frames"]
+    assert found[["trained", "untrained"]].stack().between(0, 1).all() and (found["untrained"] > 0.5).all()
