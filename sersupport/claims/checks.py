@@ -8,8 +8,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from sersupport.claims.evidence import GRID, LADDER, PRINT, PROBED, RELATED, SOURCES, Absent, Check, Evidence, Finding
+from sersupport.claims import facts
+from sersupport.claims.evidence import (
+    CODE,
+    GRID,
+    LADDER,
+    PRINT,
+    PROBED,
+    RELATED_ABLATION,
+    SOURCES,
+    Absent,
+    Evidence,
+    Finding,
+)
 from sersupport.claims.verdicts import (
+    CODE_CONTRADICTS,
     CONSISTENT,
     CONTRADICTED,
     MARGIN,
@@ -39,14 +52,17 @@ def deferred(test: Callable[..., Any]) -> Callable[..., Callable[[Evidence], Any
     return given
 
 
-# printed numbers and definitions --------------------------------------------------------------------------------------
+# printed numbers, definitions and published code ----------------------------------------------------------------------
+
+
+_CONTRARY = {PRINT: CONTRADICTED, CODE: CODE_CONTRADICTS}
 
 
 @deferred
-def holds(evidence: Evidence, statement: Statement, *values: Any) -> Finding:
-    """A statement about printed numbers or definitions, which the paper contradicts where it does not hold."""
+def holds(evidence: Evidence, statement: Statement, *values: Any, source: str = PRINT) -> Finding:
+    """A statement about printed numbers or definitions, or published code, which contradict it where it is false."""
     true, words = statement(evidence, *values)
-    return Finding(words, PRINT, CONSISTENT if true else CONTRADICTED)
+    return Finding(words, source, CONSISTENT if true else _CONTRARY[source])
 
 
 @deferred
@@ -74,6 +90,7 @@ def cells(
     source: str,
     each_alone: bool = False,
     tuned: bool = False,
+    rebuilt_as: str = "",
 ) -> Finding:
     """A table of printed accuracies beside ours, judged only where the run has the paper's setting.
 
@@ -89,6 +106,8 @@ def cells(
         Whether a cell is of one corpus, which needs no others.
     tuned : bool
         Whether the systems' settings were chosen.
+    rebuilt_as : str
+        What the system of another paper is called here, whose setting always differs.
     """
     ours = {cell: select(evidence, cell) for cell in printed}
     ours = {cell: rows for cell, rows in ours.items() if len(rows)}
@@ -99,7 +118,7 @@ def cells(
     words = f"printed (%): {words}"
     if evidence.synthetic:
         return _no_evidence(words, source)
-    if differs := setting(evidence.differences(not each_alone, tuned)):
+    if differs := rebuilt(rebuilt_as) if rebuilt_as else setting(evidence.differences(not each_alone, tuned)):
         return Finding(words + differs, source, SETTING_DIFFERS)
     # together the intervals hold all true values with 95 %
     level = 1 - 0.05 / len(ours)
@@ -112,6 +131,13 @@ def cells(
 def setting(differs: Sequence[str]) -> str:
     """What :meth:`.evidence.Evidence.differences` found, to end a sentence of evidence with; nothing where none did."""
     return f". This run: {', '.join(differs)}" if differs else ""
+
+
+def rebuilt(system: str) -> str:
+    """In what a system of another paper differs from what is printed, to end a sentence of evidence with."""
+    table = facts.table("related-systems")
+    own = table[(table["system"] == system) & ~table["printed"].str.startswith("not stated")]
+    return f". Rebuilt with another {', '.join(own['what'])} than printed"
 
 
 def _no_evidence(words: str, source: str) -> Finding:
@@ -174,15 +200,24 @@ def compared(evidence: Evidence, first: str, second: str, speech: str, source: s
     source : str, optional
         Artefact of both, which has no "loud"; by default that of rows A to D on such speech.
     """
+    parts, words = sides(evidence, first, second, speech, source)
+    return paired(evidence, parts, words, source or SOURCES[speech], speech)
+
+
+def sides(
+    evidence: Evidence, first: str, second: str, speech: str, source: str | None = None
+) -> tuple[list[pd.DataFrame], str]:
+    """Predictions of two systems on the same speakers, and their difference in words; see :func:`compared`."""
     rows = evidence.artefact(source) if source else evidence.speech(speech)
     if source:
         rows = rows[(rows["condition"] == "clean") == (speech == "clean")]
     parts = [rows[rows["system"] == name] for name in (first, second)]
-    source = source or SOURCES[speech]
     if any(part.empty for part in parts) or unshared(parts):
-        raise Absent(source, f"systems {first} and {second} on {speech} speech, of the same speakers,")
+        raise Absent(
+            source or SOURCES[speech], f"systems {first} and {second} on {speech} speech, of the same speakers,"
+        )
     heard = f"noise at λ {rows['level'].max():g}" if speech == "loud" else speech
-    return paired(evidence, parts, f"{first} − {second}, {heard}", source, speech)
+    return parts, f"{first} − {second}, {heard}"
 
 
 def paired(evidence: Evidence, parts: Sequence[pd.DataFrame], words: str, source: str, speech: str) -> Finding:
@@ -193,9 +228,8 @@ def paired(evidence: Evidence, parts: Sequence[pd.DataFrame], words: str, source
 
 @deferred
 def better(evidence: Evidence, first: str, second: str, speech: str, source: str | None = None) -> Finding:
-    """As :func:`compared`; of what is not of related systems, with what this run's setting differs in."""
-    found = compared(evidence, first, second, speech, source)
-    return found if source == RELATED else in_setting(evidence, found, tuned=source is None)
+    """As :func:`compared`, with what this run's setting differs in."""
+    return in_setting(evidence, compared(evidence, first, second, speech, source), tuned=source is None)
 
 
 def in_setting(evidence: Evidence, found: Finding, tuned: bool = False) -> Finding:
@@ -222,9 +256,18 @@ def less_sure(found: Mapping[str, Finding]) -> Finding:
     return named if agreed or named.verdict is not None else replace(named, p=1.0)
 
 
-def without(system: str, part: str) -> Check:
-    """Whether a rebuilt system of the other papers scores higher on clean speech than itself without a part."""
-    return better(system, f"{system}: {part}", "clean", RELATED)
+@deferred
+def helps(evidence: Evidence, system: str, *changes: str, speech: str = "clean") -> Finding:
+    """Whether a rebuilt system of the other papers scores higher than itself with each change, trained alike.
+
+    Of several changes the claim stands no firmer than the least sure.
+    """
+    pairs = {
+        name: compared(evidence, f"{system}: baseline", f"{system}: {name}", speech, RELATED_ABLATION)
+        for name in changes
+    }
+    words = "; ".join(one.evidence for one in pairs.values())
+    return replace(less_sure(pairs), evidence=words + rebuilt(system))
 
 
 @deferred

@@ -18,15 +18,20 @@ from sersupport.evaluation import SIGNIFICANT
 from sersupport.recipes.bank import ENVIRONMENTS
 
 PRINT = "print"  # source of what is recomputed from printed numbers and definitions
+CODE = "published code"  # of what is recomputed from the numbers in the authors' executed notebooks
 ENCODER, GRID = "04_model/encoder", "06_robustness/predictions"
 CLEAN, LADDER = "05_training/predictions", "05_training/ladder"
 PROBED = "05_training/ladder_probe"  # the ladder of the linear probe
 ABLATION, SPEED = "07_ablation/ablation", "07_ablation/speed"
 FINETUNED = "11_encoders/finetuned"
 DELETION, ENERGY, SHAP = "08_xai/explanations", "08_xai/energy", "08_xai/shap"
-RELATED, COEFFICIENT = "09_related_systems/predictions", "09_related_systems/coefficient"
-LATER = (RELATED, COEFFICIENT)  # no notebook writes them yet
-ARTEFACTS = (ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, FINETUNED, *LATER)
+RELATED, RELATED_ABLATION = "09_related_systems/predictions", "09_related_systems/ablation"
+CURVE, GRID_RELATED = "09_related_systems/curve", "09_related_systems/grid"
+ESTIMATES, ROWS = "09_related_systems/estimates", "09_related_systems/coefficients"
+ARTEFACTS = (
+    ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, FINETUNED,
+    RELATED, RELATED_ABLATION, CURVE, GRID_RELATED, ESTIMATES, ROWS,
+)  # fmt: skip
 KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "loud": GRID, "grid": GRID}  # artefact by kind of speech
 PRINTED_MFCC = 40  # K of equation 28 of arXiv 2512.18298
@@ -49,8 +54,7 @@ class Absent(LookupError):
     """
 
     def __init__(self, source: str, what: str = "") -> None:
-        lacks = "no notebook writes yet" if source in LATER else "this run does not have"
-        super().__init__(f"needs {what and f'{what} in '}{source}, which {lacks}")
+        super().__init__(f"needs {what and f'{what} in '}{source}, which this run does not have")
         self.source = source
 
 
@@ -63,7 +67,7 @@ class Finding:
     evidence : str
         In words, with its numbers.
     source : str
-        Artefact that it rests on or, where it is not testable, would rest on; or :data:`PRINT`.
+        Artefact that it rests on or, where it is not testable, would rest on; or :data:`PRINT` or :data:`CODE`.
     verdict : str or None
         One of :data:`sersupport.claims.verdicts.VERDICTS`; None where it depends on p, which has to be corrected first
         for the claims that are tested beside this one.

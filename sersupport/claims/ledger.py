@@ -6,7 +6,7 @@ from difflib import get_close_matches
 import pandas as pd
 
 from sersupport.claims import cnn_attention, fusion_method, fusion_results, humpcat, trnet
-from sersupport.claims.evidence import PRINT, Claim, Evidence, Finding
+from sersupport.claims.evidence import CODE, PRINT, Claim, Evidence, Finding
 from sersupport.claims.verdicts import MEASURED, VERDICTS
 from sersupport.core.errors import UserError
 from sersupport.evaluation.paired import holm
@@ -15,7 +15,7 @@ CLAIMS = (*fusion_method.CLAIMS, *fusion_results.CLAIMS, *cnn_attention.CLAIMS, 
 
 
 def _row(claim: Claim, found: Finding, p_holm: float, profile: str) -> dict[str, str | float]:
-    printed = found.source == PRINT
+    published = found.source in (PRINT, CODE)
     report = f"sersupport report --profile {profile}  # {found.source}"
     return {
         "id": claim.id,
@@ -30,9 +30,9 @@ def _row(claim: Claim, found: Finding, p_holm: float, profile: str) -> dict[str,
         "high": found.high,
         "p": found.p,
         "p_holm": p_holm,
-        "basis": PRINT if printed else "this run",
+        "basis": found.source if published else "this run",
         "verdict": found.decided(p_holm),
-        "command": f"sersupport claims {claim.id}" if printed else report,
+        "command": f"sersupport claims {claim.id}" if published else report,
     }
 
 
@@ -81,7 +81,8 @@ def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame
         One row a claim: id, paper, place, weight ("central", "minor"), family, claim, test, evidence, low, high (the
         interval of what was measured, NaN for what is recomputed), p and p_holm (two-sided, before and after Holm's
         correction within the family; NaN where the verdict needs none), basis ("print": recomputed from printed
-        numbers and definitions; "this run": rests on this run's artefacts or, where it is not testable, would), verdict
+        numbers and definitions; "published code": from those in the authors' notebooks; "this run": rests on this
+        run's artefacts or, where it is not testable, would), verdict
         (one of :data:`sersupport.claims.verdicts.VERDICTS`), command (how to get the evidence).
 
     References
@@ -96,8 +97,8 @@ def ledger(evidence: Evidence, claims: Sequence[Claim] = CLAIMS) -> pd.DataFrame
 
 
 def tried(table: pd.DataFrame) -> pd.DataFrame:
-    """The claims of a ledger that the run put to the test: measured, and not settled by print."""
-    return table[(table["basis"] != PRINT) & table["verdict"].isin(MEASURED)]
+    """The claims of a ledger that the run put to the test: measured, and not settled by what is published."""
+    return table[(table["basis"] == "this run") & table["verdict"].isin(MEASURED)]
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,18 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from sersupport.claims.evidence import ARTEFACTS, CLEAN, ENCODER, FINETUNED, PROBED, Absent, Evidence, Finding
+from sersupport.claims.evidence import (
+    ARTEFACTS,
+    CLEAN,
+    ENCODER,
+    ESTIMATES,
+    FINETUNED,
+    GRID_RELATED,
+    PROBED,
+    Absent,
+    Evidence,
+    Finding,
+)
 from sersupport.claims.ledger import ledger
 from sersupport.claims.verdicts import REPRODUCED
 from sersupport.core.errors import Missing, UserError
@@ -33,8 +44,10 @@ def test_the_ledger_looks_at_declared_artefacts_only_and_at_all_of_them(evidence
         raise Missing(name)
 
     ledger(Evidence(lacking, "test", False))
-    # what the run's setting is, and what the probe does, is asked only where there is a score to judge
-    assert {*asked, ENCODER, PROBED, FINETUNED} == set(ARTEFACTS) and len(asked) == len(set(asked))
+    # what the run's setting is, and what the probe does, is asked only where there is a score to judge, what TRNet does
+    # on the grid only where there is an enhancer
+    assert ESTIMATES in asked
+    assert {*asked, ENCODER, PROBED, FINETUNED, GRID_RELATED} == set(ARTEFACTS) and len(asked) == len(set(asked))
 
 
 def test_a_finding_must_say_what_it_rests_on():
