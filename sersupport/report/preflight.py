@@ -21,6 +21,8 @@ from sersupport.run.parameters import EMBEDDED, Parameters, local_encoder
 from sersupport.sound.audio import AudioError
 
 BUILT_IN = ("w2v2-mini", "w2v2-mini-untrained", "tiny-wav2vec2")  # a test holds them equal to those of the encoders
+ENHANCERS_WITHIN = ("none", "spectral gating", "rnnoise")  # likewise to those of the enhancers
+_EVERY_BUILT_IN_HAS = 2  # layers
 _EVERY_CORPUS_HAS = 2  # folds: no corpus is needed to tell that there are so many
 
 
@@ -41,11 +43,15 @@ def check(parameters: Parameters, root: Path, sources: Collection[str], echo: Ca
     Raises
     ------
     UserError
-        If corpora or noises are not there, a fold is none of theirs, or an encoder is broken, lacks a layer, or
-        cannot be had. Of those that are only compared, some may be absent from this machine, not all.
+        If corpora or noises are not there, a fold is none of theirs, an enhancer is not known, or an encoder is broken,
+        lacks a layer, or cannot be had. Of those that are only compared, some may be absent from this machine, not all.
     """
-    for name in (*parameters.corpora, *parameters.transfer_corpora):
+    for name in (*parameters.corpora, *parameters.transfer_corpora, parameters.curve_target):
         corpus_name(name) if is_listing(name) else corpus(name)
+    for name in {parameters.enhancer, *parameters.enhancers}.difference(ENHANCERS_WITHIN):
+        from sersupport.sound.enhancers import located as enhancer_located  # torch takes two seconds
+
+        enhancer_located(name, root)
     recorded = parameters.data_dir != EMBEDDED
     folder = root / parameters.data_dir
     few = parameters.folds == "all" or max(parameters.folds) < _EVERY_CORPUS_HAS
@@ -112,6 +118,7 @@ def _check_encoders(parameters: Parameters, root: Path, echo: Callable[[str], No
         (parameters.encoder, parameters.encoder_layers),
         (parameters.teacher, parameters.teacher_layers),
         (parameters.student_start, [-1]),
+        (parameters.encoder, parameters.humpcat_layers),
     ]
     to_load, is_any_here = [], False
     for name, layers in [*needed, *parameters.encoders.items()]:
@@ -121,7 +128,8 @@ def _check_encoders(parameters: Parameters, root: Path, echo: Callable[[str], No
         if where is not None:
             inspect(where)
         is_any_here |= name in parameters.encoders and (where is not None or name in BUILT_IN)
-        is_needed = layers != [-1] if name in BUILT_IN else (name, layers) in needed
+        deep = any(abs(layer) > _EVERY_BUILT_IN_HAS for layer in layers)
+        is_needed = deep if name in BUILT_IN else (name, layers) in needed
         one = [str(where or name), layers]
         if (where or is_needed) and one not in to_load:
             to_load.append(one)

@@ -71,6 +71,14 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         + _of("05_training", "jobs", "predictions"),
         writes=("explanations", "occlusions", "shap", "features", "energy", "additivity"), sources=_ALL,
     ),
+    "09_related_systems": Chapter(
+        reads=_UTTERANCES + _FOLDS + _of("02_noise", "recipes_snr") + _of("05_training", "jobs")
+        + _of("06_robustness", "predictions"),
+        sources=_ALL,
+        writes=(
+            "settings", "predictions", "grid", "ablation", "costs", "coefficients", "curve", "enhanced", "estimates",
+        ),
+    ),
     # the ledger looks at rows that are trained along with their encoder
     "11_encoders": Chapter(
         reads=_UTTERANCES + _FOLDS, writes=("students", "probes", "encoders", "finetuned"), sources=_ALL,
@@ -79,7 +87,9 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         reads=_UTTERANCES + _of("04_model", "encoder")
         + _of("05_training", "settings", "predictions", "ladder", "ladder_probe")
         + _of("06_robustness", "predictions") + _of("07_ablation", "ablation", "speed")
-        + _of("08_xai", "explanations", "energy", "shap") + _of("11_encoders", "finetuned"),
+        + _of("08_xai", "explanations", "energy", "shap")
+        + _of("09_related_systems", "predictions", "grid", "ablation", "coefficients", "curve", "estimates")
+        + _of("11_encoders", "finetuned"),
         writes=("ledger", "headline"),
     ),
     "12_voices": Chapter(

@@ -24,6 +24,7 @@ from sersupport.recipes.drawing import clean, recorded_types
 from sersupport.recipes.rendering import Renderer, Window
 from sersupport.run.notebook import Run
 from sersupport.run.parameters import EMBEDDED, LONGEST_S, local_encoder
+from sersupport.sound import enhancers
 from sersupport.sound.audio import RATE_HZ, clip_start
 from sersupport.studies.jobs import Bench, Trained, kept
 from sersupport.studies.setup import Parts, Setup, by_fold
@@ -196,6 +197,22 @@ def setup(run: Run) -> Setup:
     )  # fmt: skip
 
 
+def related_setup(run: Run) -> Setup:
+    """How the systems of the other papers are built and trained, in one seed."""
+    sizes = {"filters": run.p.cnn_filters, "layers": tuple(run.p.humpcat_layers), "enhancer": enhancer(run)}
+    return replace(setup(run).with_one_seed(), **sizes)
+
+
+def enhancer(run: Run) -> str:
+    """TRNet's enhancer; a file's path is meant from the project's folder."""
+    return enhancers.located(run.p.enhancer, run.root)
+
+
+def enhancers_named(run: Run) -> list[str]:
+    """The enhancers that are measured, likewise."""
+    return [enhancers.located(name, run.root) for name in run.p.enhancers]
+
+
 def folds(run: Run) -> dict[int, Parts]:
     """Recipes by fold and part, speakers apart."""
     rows, tests = (run.load(f"02_noise/recipes_{name}") for name in ("train", "test"))
@@ -209,8 +226,20 @@ def trained_rows(run: Run) -> list[Trained]:
 
 def transfer_utterances(run: Run) -> tuple[pd.DataFrame, list[str]]:
     """Utterances of the corpora that are trained and tested across, and the names of those that are not there."""
+    return _utterances_of(run, run.p.transfer_corpora)
+
+
+def curve_utterances(run: Run) -> tuple[pd.DataFrame, str]:
+    """Utterances of those corpora and of the one that a system is moved to, and the name of that."""
+    target = run.p.curve_target
+    table, _ = _utterances_of(run, list(dict.fromkeys([*run.p.transfer_corpora, target])))
+    return table, corpus_name(target) if is_listing(target) else target
+
+
+def _utterances_of(run: Run, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Utterances of some corpora, and the names of those that are not there."""
     folder, own = data_folder(run), run.load("01_data/utterances")
-    wanted = {corpus_name(name) if is_listing(name) else name: name for name in run.p.transfer_corpora}
+    wanted = {corpus_name(name) if is_listing(name) else name: name for name in names}
     there = located(folder, list(dict.fromkeys([*run.p.corpora, *wanted.values()])))
     others = [name for key, name in wanted.items() if key in there and key not in set(own["corpus"])]
     tables = [own[own["corpus"].isin(wanted)], *(read_all(folder, others, run.p.classes)[:1] if others else ())]

@@ -72,6 +72,13 @@ Ablation = Literal[
     "mean pooling", "statistics pooling", "no noisy rows", "no pitched rows", "clean rows only", "K = 40", "half width",
     "double width", "fine-tuned",
 ]  # fmt: skip
+Related = Literal["CNN + attention", "HuMP-CAT", "TRNet"]
+RelatedChange = Literal[
+    "no attention", "channel only", "spatial only", "clean rows only", "concatenation for stage 1",
+    "concatenation for stage 2", "last layer", "no low-level loss", "no high-level loss", "enhanced only",
+    "clean speech alone",
+]  # fmt: skip
+Coefficient = Literal["log-mel", "log-mel without floor", "mfcc", "mfcc without floor"]
 Ablations = Annotated[list[Ablation], Field(min_length=1), AfterValidator(_each_once)]  # "mean pooling" costs least
 # what the first edition called them, for the message
 _FORMER = {
@@ -139,6 +146,25 @@ class Parameters(BaseModel):
     study_row: Row = "D"
     ladder_epochs: Count = 4  # of one seed; known siblings and voices pay the more, the longer is trained
     ablations: Ablations = ["mean pooling", "statistics pooling", "no noisy rows", "clean rows only"]
+    # the systems of the other papers
+    cnn_filters: Count = 16  # of each convolution of the CNN with attention; 256 in print
+    humpcat_layers: Annotated[list[int], Field(min_length=2, max_length=2)] = [1, -1]  # HuBERT's 1 and 9 in print
+    enhancer: Name = "none"  # of TRNet: none, spectral gating, rnnoise, or a TorchScript file
+    enhancers: Names = ["none", "spectral gating", "rnnoise"]  # that are measured
+    enhanced_utterances: Count = 8  # that they are measured on
+    related_ablations: dict[Related, Annotated[list[RelatedChange], Field(min_length=1)]] = {
+        "CNN + attention": ["no attention", "clean rows only"],
+        "HuMP-CAT": ["concatenation for stage 1", "concatenation for stage 2", "last layer"],
+        "TRNet": ["no low-level loss", "no high-level loss", "clean speech alone"],
+    }
+    curve_target: Name = "savee"  # corpus on shares of which HuMP-CAT is fine-tuned
+    curve_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(_rising)] = [
+        0.1, 1.0,
+    ]  # fmt: skip
+    coefficient_features: Annotated[list[Coefficient], Field(min_length=1), AfterValidator(_each_once)] = ["log-mel"]
+    coefficient_folds: Annotated[int, Field(ge=2)] = 3  # of speakers whose recordings' coefficients are samples
+    coefficient_epochs: Count = 1
+    coefficient_rows: Annotated[int, Field(ge=64)] = 4000  # that the network is trained on, at most
     # voices: recordings that a test speaker is enrolled on, and corpora that are trained and tested across
     enrolment_counts: Counts = [1, 2, 4, 8]
     enrolment_draws: Count = 1

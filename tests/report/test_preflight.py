@@ -172,5 +172,19 @@ def test_a_process_that_dies_is_one_line(tmp_path, encoder, monkeypatch):
 
 def test_built_in_names_are_those_of_the_encoders():
     from sersupport.inputs.encoders.encoder import MINI, TINY, UNTRAINED
+    from sersupport.sound.enhancers import ENHANCERS
 
     assert set(preflight.BUILT_IN) == {MINI, UNTRAINED, TINY}
+    assert tuple(ENHANCERS) == preflight.ENHANCERS_WITHIN
+
+
+def test_an_enhancer_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(UserError, match=r"enhancer 'wiener': choose one of none, spectral gating, rnnoise"):
+        check(tmp_path, enhancer="wiener")
+    with pytest.raises(UserError, match=r"cmgan\.pt: there is no such file"):
+        check(tmp_path, enhancers=["none", "cmgan.pt"])
+
+
+def test_a_target_of_no_known_corpus_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no reader for corpus 'aibo'"):
+        check(tmp_path, curve_target="aibo")
