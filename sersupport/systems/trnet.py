@@ -6,7 +6,6 @@ import copy
 import itertools
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -14,6 +13,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from sersupport.core.errors import UserError
 from sersupport.systems.base import System, SystemConfig, SystemOutput, register
 from sersupport.systems.layers import AttentivePooling, valid_mask
+from sersupport.systems.moments import moments
 
 if TYPE_CHECKING:
     from sersupport.inputs.store import Materials
@@ -242,13 +242,9 @@ class Trnet(System):
         if self.config.stage == REFINE:
             raise UserError("TRNet's stage 'refine' goes on from a model of stage 'clean': train that first, give it")
         rows = zip(train.arrays["noisy"], train.lengths["noisy"], strict=True)
-        sums = np.zeros((3, self.config.n_mels))
-        for frames, length in rows:
-            valid = frames[:length].astype(np.float64)
-            sums += np.stack([valid.sum(axis=0), (valid**2).sum(axis=0), np.full(valid.shape[1], len(valid))])
-        mean, square = sums[:2] / sums[2]
-        self.mean.copy_(torch.from_numpy(mean))
-        self.scale.copy_(torch.from_numpy(np.sqrt(np.maximum(square - mean**2, 1e-12))))
+        mean, deviation = moments(frames[:length] for frames, length in rows)
+        self.mean.copy_(mean)
+        self.scale.copy_(deviation)
 
 
 register(TrnetConfig, Trnet)
