@@ -24,6 +24,7 @@ from sersupport.corpora.conventions import title
 from sersupport.evaluation.intervals import speaker_interval
 from sersupport.evaluation.paired import paired_difference
 from sersupport.evaluation.tables import summarise
+from sersupport.studies import coefficients
 from sersupport.studies.ablation import BASELINE
 
 PRINTED, AT_RANDOM, APART = "printed, split not stated", "here, rows at random", "here, speakers apart"
@@ -184,6 +185,29 @@ def against_probe(
         f" {' or '.join(filters)} of the published filters; a linear classifier on the"
         f" same encoder, without any network, **{scores.loc[probe, 'recall']:.2f}**; difference"
         f" {gap['difference']:+.2f} ({spread}).{note}"
+    )
+
+
+def one_coefficient(rows: pd.DataFrame) -> str:
+    """What the network of a paper's public code scores on samples that are one coefficient of one recording.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        Shares of rows by ``rung``, ``feature`` and ``classifier``; see :func:`sersupport.studies.coefficients.rungs`.
+    """
+    first = rows[rows["feature"] == rows["feature"].iloc[0]]
+    share = 100 * first.set_index(["classifier", "rung"])["accuracy"]
+    each = {
+        name: [share[name, rung] for rung in (coefficients.RUNGS[0], coefficients.RUNGS[-1])]
+        for name in (coefficients.NETWORK, coefficients.NEAREST_MINIMUM)
+    }
+    words = [f"**{random:.0f} %** with samples split at random and **{apart:.0f} %** on unknown speakers"
+             for random, apart in each.values()]  # fmt: skip
+    return (
+        "Where a sample is one coefficient of one recording, as in the public code of arXiv 2507.03251, its network"
+        f" recognises {words[0]} ({first['feature'].iloc[0]}, accuracy of samples). Whoever takes the class of the"
+        f" sample with the nearest smallest value, and looks at nothing else, has {words[1]}."
     )
 
 

@@ -19,7 +19,7 @@ from sersupport.systems.humpcat import uniformity
 CLEAN = "clean"
 NEUTRAL = "neutral"
 GAP = 0.15  # of accuracy, clean less noisy: more of it is a sign of failure (digest of arXiv 2512.18298)
-COLLAPSED = 0.95  # of the entropy that even attention would have; not printed
+NEARLY_EVEN = 0.95  # of the entropy that even attention has: it has become a mean; not printed
 
 
 class Comparison:

@@ -10,8 +10,9 @@ from scipy.stats import spearmanr
 from sersupport.inputs.logmel import LogMel
 from sersupport.recipes.drawing import clean, clean_partners, grid
 from sersupport.sound import enhancers
-from sersupport.studies.enhancement import enhanced, estimates, tracking
+from sersupport.studies.enhancement import enhanced, estimates, recognised, tracking
 from sersupport.studies.jobs import Trained
+from sersupport.systems.predictions import probabilities
 from sersupport.systems.trnet import Trnet, TrnetConfig
 
 
@@ -59,6 +60,16 @@ def test_c_is_the_model_s_of_each_recipe(small, recipes, trained):
     np.testing.assert_array_equal(np.isinf(table["level"]), recipes["level_kind"] == "none")
     last = estimates(small.bench, trained, recipes.iloc[-1:])
     assert last["c"].item() == pytest.approx(table["c"].iloc[-1], abs=1e-6)
+
+
+def test_what_is_not_enhanced_is_recognised_as_the_bench_has_it_and_the_rest_otherwise(small, recipes, trained):
+    noisy = recipes[recipes["level_kind"] == "snr"]
+    found = recognised(small.bench, trained, noisy, ["none", "spectral gating"]).set_index("enhancer")
+    plain = small.bench.predictions(trained, noisy)
+    np.testing.assert_allclose(probabilities(found.loc["none"]), probabilities(plain), atol=1e-3)  # 16-bit inputs
+    assert list(found.loc["none", "utterance"]) == list(noisy["utterance"])
+    gated = probabilities(found.loc["spectral gating"]).to_numpy()
+    assert np.abs(gated - probabilities(plain).to_numpy()).max() > 1e-4
 
 
 def made_up(speakers: int, wide: float) -> pd.DataFrame:

@@ -90,3 +90,13 @@ def test_counts_of_verdicts_add_up():
     assert "**36 claims** in 2 papers, 5 were put to the test here, all of them of 1: reproduced" in text
     assert "undecided 2." in text and "bears out 4 and **contradicts 5**; on 1 its readings differ" in text
     assert "published code contradicts **6** more. Without a verdict: 7 printed of another setting, 8 that" in text
+
+
+def test_one_coefficient_names_the_network_and_the_smallest_value():
+    shares = {("network", "rows at random"): 0.97, ("network", "speakers apart"): 0.3}
+    shares |= {("nearest minimum", "rows at random"): 0.99, ("nearest minimum", "speakers apart"): 0.21}
+    rows = [("log-mel", kind, rung, share) for (kind, rung), share in shares.items()]
+    rows += [("mfcc", kind, rung, 0.5) for kind, rung in shares]
+    text = headline.one_coefficient(pd.DataFrame(rows, columns=["feature", "classifier", "rung", "accuracy"]))
+    assert "recognises **97 %** with samples split at random and **30 %** on unknown speakers (log-mel" in text
+    assert "has **99 %** with samples split at random and **21 %** on unknown speakers." in text
