@@ -11,6 +11,7 @@ import pandas as pd
 from sersupport.claims import facts
 from sersupport.claims.evidence import (
     CODE,
+    ENCODER,
     GRID,
     LADDER,
     PRINT,
@@ -18,6 +19,7 @@ from sersupport.claims.evidence import (
     RELATED_ABLATION,
     SOURCES,
     Absent,
+    Check,
     Evidence,
     Finding,
 )
@@ -142,6 +144,15 @@ def rebuilt(system: str) -> str:
 
 def _no_evidence(words: str, source: str) -> Finding:
     return Finding(f"{words}; on synthetic speech, which decides nothing", source, NOT_TESTABLE)
+
+
+@deferred
+def of_encoder(evidence: Evidence, kind: str, check: Check) -> Finding:
+    """A check that says something of one kind of encoder alone: of another the setting differs."""
+    found = check(evidence)
+    if found.verdict is not None or kind in evidence.artefact(ENCODER)["name"].lower():
+        return found
+    return replace(found, verdict=SETTING_DIFFERS, p=np.nan)
 
 
 # differences ----------------------------------------------------------------------------------------------------------

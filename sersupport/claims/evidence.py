@@ -27,10 +27,10 @@ FINETUNED = "11_encoders/finetuned"
 DELETION, ENERGY, SHAP = "08_xai/explanations", "08_xai/energy", "08_xai/shap"
 RELATED, RELATED_ABLATION = "09_related_systems/predictions", "09_related_systems/ablation"
 CURVE, GRID_RELATED = "09_related_systems/curve", "09_related_systems/grid"
-ESTIMATES, ROWS = "09_related_systems/estimates", "09_related_systems/coefficients"
+ESTIMATES = "09_related_systems/estimates"
 ARTEFACTS = (
     ENCODER, CLEAN, LADDER, PROBED, GRID, ABLATION, SPEED, DELETION, ENERGY, SHAP, FINETUNED,
-    RELATED, RELATED_ABLATION, CURVE, GRID_RELATED, ESTIMATES, ROWS,
+    RELATED, RELATED_ABLATION, CURVE, GRID_RELATED, ESTIMATES,
 )  # fmt: skip
 KEY_OF = {corpus.title: name for name, corpus in CORPORA.items()}
 SOURCES = {"clean": CLEAN, "noisy": GRID, "loud": GRID, "grid": GRID}  # artefact by kind of speech

@@ -76,7 +76,7 @@ Related = Literal["CNN + attention", "HuMP-CAT", "TRNet"]
 RelatedChange = Literal[
     "no attention", "channel only", "spatial only", "clean rows only", "concatenation for stage 1",
     "concatenation for stage 2", "last layer", "no low-level loss", "no high-level loss", "enhanced only",
-    "clean speech alone",
+    "noisy speech alone", "clean speech alone",
 ]  # fmt: skip
 Coefficient = Literal["log-mel", "log-mel without floor", "mfcc", "mfcc without floor"]
 Ablations = Annotated[list[Ablation], Field(min_length=1), AfterValidator(_each_once)]  # "mean pooling" costs least
@@ -154,7 +154,7 @@ class Parameters(BaseModel):
     enhanced_utterances: Count = 4  # that they are measured on
     related_ablations: Annotated[
         dict[Related, Annotated[list[RelatedChange], Field(min_length=1)]], Field(min_length=1)
-    ] = {"CNN + attention": ["no attention"], "TRNet": ["clean speech alone"]}
+    ] = {"CNN + attention": ["no attention"], "TRNet": ["noisy speech alone"]}
     curve_target: Name = "savee"  # corpus on shares of which HuMP-CAT is fine-tuned
     curve_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(_rising)] = [
         0.1, 1.0,

@@ -34,6 +34,7 @@ RELATED_CHANGES: Mapping[str, Mapping[str, Mapping[str, object]]] = MappingProxy
         "no low-level loss": {"low_loss": False},
         "no high-level loss": {"high_loss": False},
         "enhanced only": {"compensate": "enhanced"},
+        "noisy speech alone": {"compensate": "noisy", "low_loss": False, "high_loss": False},
         CLEAN_ALONE: {"stage": trnet.CLEAN},
     },
 })  # fmt: skip

@@ -1,7 +1,8 @@
 """What a score is made of where a sample is one coefficient of a recording, or an altered copy of it (2507.03251).
 
 The authors' public code splits such samples at random, 80 to 20, so that others of the same recording are in training.
-Here the same samples are split in three ways. It also chooses on its test rows; here they are never validation.
+Here the same samples are split in three ways, each time with as many for training and validation. There the tested rows
+are the validation data as well, by which nothing is chosen; here they are never.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from sersupport.systems.recogniser import predict
 RUNGS = ("rows at random", "recordings together", "speakers apart")
 NEAREST_ROW, NEAREST_MINIMUM, NETWORK = "nearest row", "nearest minimum", "network"
 CLASSIFIERS = (NEAREST_ROW, NEAREST_MINIMUM, NETWORK)
-SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}  # where samples or recordings are drawn
 # 21 values of 108 frames, the 2,268 columns of the public code's EMO-DB and EMOVO; what the 21 are is not known
 COPIES = Coefficients("mfcc", n_rows=21, n_columns=108)
 FEATURES = {
@@ -172,27 +172,30 @@ def split(utterances: pd.DataFrame, owner: np.ndarray, rung: str, fold: int, sch
     owner : np.ndarray of int, shape (n,)
         Whose row of the table each sample comes from.
     rung : str
-        One of :data:`RUNGS`: samples are drawn, recordings are (:data:`SHARES` of them), or speakers are held out.
+        One of :data:`RUNGS`: speakers are held out; or as many samples, or recordings, are drawn for each part, and
+        those of the speakers who would be held out are tested.
     fold, scheme, seed
         As for :class:`Question`.
 
     Returns
     -------
     np.ndarray of str, shape (n,)
-        Of :data:`sersupport.corpora.folds.PARTS`.
+        Of :data:`sersupport.corpora.folds.PARTS`, or "" for what is not used.
 
     Raises
     ------
     UserError
         If there are too few recordings for a part.
     """
+    apart = speaker_disjoint(utterances, fold, scheme)[utterances["id"]].to_numpy(dtype=str)[owner]
     if rung == "speakers apart":
-        return speaker_disjoint(utterances, fold, scheme)[utterances["id"]].to_numpy(dtype=str)[owner]
+        return apart
     unit = np.arange(len(owner)) if rung == "rows at random" else pd.factorize(utterances["sha256"])[0][owner]
     drawn = generator(seed, "coefficients", rung).permutation(unit.max() + 1)
-    ends = np.round(np.cumsum(list(SHARES.values())) * len(drawn)).astype(int)
+    ends = np.round(np.cumsum([np.mean(apart == name) for name in PARTS]) * len(drawn)).astype(int)
     part = np.array(PARTS)[np.searchsorted(ends, drawn, side="right")][unit]
-    if len(np.unique(part)) < len(PARTS):
+    part = np.where((part == "test") & (apart != "test"), "", part)
+    if not set(PARTS) <= set(part):
         raise UserError(f"{len(utterances)} recordings are too few to be split: read more files or corpora")
     return part
 

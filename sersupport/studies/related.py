@@ -7,13 +7,18 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
+from sersupport.evaluation import SIGNIFICANT
+from sersupport.evaluation.paired import holm
 from sersupport.evaluation.ranking import every_pair, ranks
 from sersupport.evaluation.resampling import resampled
 from sersupport.evaluation.speed import throughput
 from sersupport.evaluation.tables import summarise
 from sersupport.explain.untrained import untrained
+from sersupport.inputs.frames import Frames
 from sersupport.inputs.store import MaterialsDataset
+from sersupport.inputs.waveform import Waveform
 from sersupport.studies.jobs import Bench, Trained
+from sersupport.systems import trnet
 from sersupport.systems.humpcat import uniformity
 
 CLEAN = "clean"
@@ -31,6 +36,11 @@ class Comparison:
         Predictions table of the same recordings from every system: clean, and on the SNR axis.
     samples : int
         Bootstrap samples, over speakers and over the sources of each noise.
+
+    Attributes
+    ----------
+    apart : pandas.DataFrame
+        Every pair of systems on each kind of speech, p corrected over all of them; see :func:`.ranking.every_pair`.
     """
 
     def __init__(self, predictions: pd.DataFrame, samples: int = 1000) -> None:
@@ -42,6 +52,8 @@ class Comparison:
         self.speech = [CLEAN, *(f"{level:g} dB" for level in self.levels)]
         self.samples = samples
         self._scores = resampled(self.cells, ["system", "speech"], samples=samples, sources=True)
+        each = pd.concat([self.pairs([kind]).assign(speech=kind) for kind in self.speech], ignore_index=True)
+        self.apart = each.assign(p_holm=holm(each["p"]))
 
     def table(self) -> pd.DataFrame:
         """What :func:`sersupport.evaluation.tables.summarise` gives by ``system`` and ``speech``."""
@@ -69,9 +81,16 @@ class Comparison:
         rows = []
         for kind in self.speech:
             own = [self._scores.scores @ self._scores.where(system=name, speech=kind) for name in self.systems]
-            found, best = ranks(self.systems, self.pairs([kind])), int(np.argmax(own))
+            found = ranks(self.systems, self.apart[self.apart["speech"] == kind])
+            best = int(np.argmax(own))
             rows.append((kind, self.systems[best], own[best], found.loc[found["first"] == 1, "name"].tolist()))
         return pd.DataFrame(rows, columns=["speech", "system", "recall", "may be first"])
+
+    def reversals(self) -> list[tuple[str, str]]:
+        """Pairs of systems of which each is told apart as the better one, on different kinds of speech."""
+        sure = self.apart[self.apart["p_holm"] < SIGNIFICANT]
+        signs = np.sign(sure["difference"]).groupby([sure["first"], sure["second"]]).nunique()
+        return list(signs.index[signs == 2])
 
 
 def costs(bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, seconds: float = 0.3) -> pd.DataFrame:
@@ -90,7 +109,8 @@ def costs(bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, secon
     Returns
     -------
     pandas.DataFrame
-        ``system``, ``parameters`` (that gradients reach), ``clips_per_s``, ``training_s`` (of a processor, mean over
+        ``system``, ``pretrained`` (whether a pretrained encoder hears the clip), ``parameters`` (that training sets),
+        ``clips_per_s``, ``training_s`` (of a processor, mean over
         trainings; NaN where there is no descent).
     """
     rendered = bench.store.renderer.render(recipes.head(16))
@@ -99,9 +119,11 @@ def costs(bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, secon
     for name in dict.fromkeys(one.names["system"] for one in trained):
         own = [one for one in trained if one.names["system"] == name]
         recogniser = bench.recogniser(own[0])
+        parts = recogniser.model.named_parameters()
         rows.append({
             "system": name,
-            "parameters": sum(part.numel() for part in recogniser.model.parameters() if part.requires_grad),
+            "pretrained": any(isinstance(one, Frames | Waveform) for one in recogniser.inputs.values()),
+            "parameters": sum(part.numel() for name, part in parts if not name.startswith(trnet.FROZEN)),
             "clips_per_s": throughput(lambda ask=recogniser: len(ask(waves, n_valid)), seconds),
             "training_s": np.mean([bench.history(one)["cpu_s"].max() for one in own]),
         })  # fmt: skip

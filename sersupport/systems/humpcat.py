@@ -36,7 +36,7 @@ class HumpcatConfig(SystemConfig):
     lstm_dim : int
         Of each direction, not printed.
     dropout : float
-        On attention weights, in the stages and before the classifier; not printed, 0.1 as is usual in transformers.
+        On attention weights, in the stages and before the classifier; not printed, that of the other systems here.
     scale, margin : float
         s and m of the loss; not printed, those of arXiv 1801.05599.
 
@@ -56,7 +56,7 @@ class HumpcatConfig(SystemConfig):
     dim: int = 64
     heads: int = 4
     lstm_dim: int = 64
-    dropout: float = 0.1
+    dropout: float = 0.3
     scale: float = 30.0
     margin: float = 0.35
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NAME = "TRNet"
 CLEAN, REFINE = CLEAN, REFINE = STAGES = ("clean", "refine")
+FROZEN = "reference."  # how the names of parameters begin that no training sets
 COMPENSATIONS = ("c", "enhanced", "noisy")
 
 

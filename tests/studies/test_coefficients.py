@@ -45,15 +45,15 @@ def materials(values, labels) -> Materials:
 def test_each_rung_keeps_apart_what_it_says(table):
     owner = np.repeat(np.arange(len(table)), ROWS)
     speaker = table["speaker"].to_numpy()[owner]
-    shared = {}
+    shared, apart = {}, split(table, owner, "speakers apart", 0, "emobox", 0)
     for rung in RUNGS:
         part = split(table, owner, rung, 0, "emobox", 0)
-        test = part == "test"
-        assert set(part) == set(PARTS)
-        shared[rung] = [len({*whose[test]} & {*whose[~test]}) > 0 for whose in (owner, speaker)]
+        test, other = part == "test", np.isin(part, ["train", "validation"])
+        assert set(part) - {""} == set(PARTS) and {*speaker[test]} <= {*speaker[apart == "test"]}
+        shared[rung] = [len({*whose[test]} & {*whose[other]}) > 0 for whose in (owner, speaker)]
+        for name in ("train", "validation"):  # as many as where speakers are apart, whole recordings or not
+            assert np.mean(part == name) == pytest.approx(np.mean(apart == name), abs=1 / len(table))
         if rung != "speakers apart":
-            assert np.mean(test) == pytest.approx(0.2, abs=0.5 / len(table))
-            assert np.mean(part == "train") == pytest.approx(0.7, abs=1 / len(table))
             assert (split(table, owner, rung, 0, "emobox", 1) != part).any()
     assert shared == dict(zip(RUNGS, [[True, True], [False, True], [False, False]], strict=True))
 
@@ -65,7 +65,7 @@ def test_recordings_under_two_names_stay_together(table):
 
 
 def test_two_recordings_cannot_be_split(table):
-    with pytest.raises(UserError, match="2 recordings are too few"):
+    with pytest.raises(UserError, match="no utterance is left for validation"):
         split(table.head(2), np.repeat([0, 1], ROWS), "recordings together", 0, "emobox", 0)
 
 
@@ -121,5 +121,6 @@ def test_a_copy_finds_its_recording_where_samples_are_drawn(small, table):
     recordings, samples = copies(small.bench, table)
     score = samples.set_index("rung")["accuracy"]
     assert score["rows at random"] > score["speakers apart"]
-    assert samples["rows"].tolist()[0] == round(0.2 * 4 * len(table))
+    held_out = split(table, np.arange(len(table)), "speakers apart", 0, "emobox", 0) == "test"
+    assert samples["rows"].tolist()[-1] == 4 * held_out.sum() and (samples["rows"] > 0).all()
     assert set(recordings["classifier"]) == {NEAREST_ROW}
