@@ -49,3 +49,4 @@ class Corpus:
     faulty: Mapping[str, str] = field(default_factory=dict)
     misnamed: Mapping[str, str] = field(default_factory=dict)  # published stem -> the stem that was meant
     emotion_of: Callable[[Path], str] | None = None
+    beside: tuple[str, ...] = ()  # suffixes of such files

@@ -147,8 +147,11 @@ def located(data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA)
 def audio_files(data_dir: str | PathLike[str], names: Sequence[str] = tuple(CORPORA)) -> list[Path]:
     """Exactly the files that :func:`read_all` looks at, sorted; raises what :func:`located` raises."""
     found: set[Path] = set()
-    for source in located(data_dir, names).values():
-        listed = [source, *read_listing(source)["file"]] if source.is_file() else walk(source, SUFFIXES)
+    for name, source in located(data_dir, names).items():
+        if source.is_file():
+            listed = [source, *read_listing(source)["file"]]
+        else:
+            listed = walk(source, (*SUFFIXES, *corpus(name).beside))
         found.update(path for path in listed if path.is_file())
     return sorted(found)
 

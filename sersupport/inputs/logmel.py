@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import librosa
 import numpy as np
 
+from sersupport.core.errors import UserError
 from sersupport.inputs.base import Computed, Input, LoadEncoder
 from sersupport.inputs.encoders.encoder import ENCODER_RATE_HZ
 from sersupport.inputs.waveform import Waveform
@@ -42,15 +43,22 @@ class LogMel(Input):
     enhancer: str = "none"
 
     def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self)}
+        return {"kind": self.kind, **asdict(self), "identity": enhancers.identity(self.enhancer)}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> LogMel:
-        return cls(**{name: value for name, value in spec.items() if name != "kind"})
+        """See :func:`sersupport.inputs.build.build`; a UserError where the enhancer is another by now."""
+        found = cls(**{name: value for name, value in spec.items() if name not in ("kind", "identity")})
+        if found.spec() != dict(spec):
+            raise UserError(
+                f"enhancer {found.enhancer}: this system was trained with another one of that name; give that one, or"
+                " train it again"
+            )
+        return found
 
     def describe(self) -> dict[str, Any]:
-        """As the base's, with the enhancer's content or version in place of its name."""
-        return super().describe() | {"enhancer": enhancers.identity(self.enhancer)}
+        """As the base's, without the enhancer's name: its content or version says which it is, wherever it lies."""
+        return {key: value for key, value in super().describe().items() if key != "enhancer"}
 
     def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
         slow, n_slow = Waveform().compute(enhancers.enhance(self.enhancer, waves, n_valid, RATE_HZ), n_valid)

@@ -126,7 +126,8 @@ class Keys:
         ])  # fmt: skip
 
     def _corpora(self, step: Step) -> str:
-        names = (*self._parameters.corpora, *step.values.get("transfer_corpora", ()))
+        crossed = [*step.values.get("transfer_corpora", ()), *filter(None, [step.values.get("curve_target")])]
+        names = (*self._parameters.corpora, *crossed)
         if names not in self._stamps:
             self._stamps[names] = self._recorded(lambda folder: audio_files(folder, names))
         return self._stamps[names]
@@ -151,8 +152,12 @@ class Keys:
         return stamps(find(folder), folder)
 
     def _encoders(self, step: Step) -> list[str]:
+        """Of encoders, and of enhancers that lie in files."""
+        named = {step.values.get("enhancer", ""), *step.values.get("enhancers", ())}
+        scripts = sorted(self._root / name for name in named if (self._root / name).is_file())
         folders = (local_encoder(name, self._root, self._parameters.data_dir) for name in named_encoders(step.values))
-        return ["" if folder is None else stamps(walk(folder), folder) for folder in folders]
+        known = ["" if folder is None else stamps(walk(folder), folder) for folder in folders]
+        return [*known, *(stamps([path], path.parent) for path in scripts)]
 
 
 def is_fresh(entry: Mapping[str, Any] | None, key: str, folder: Path, name: str) -> bool:

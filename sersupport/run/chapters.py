@@ -72,7 +72,7 @@ CHAPTERS: Mapping[str, Chapter] = MappingProxyType({
         writes=("explanations", "occlusions", "shap", "features", "energy", "additivity"), sources=_ALL,
     ),
     "09_related_systems": Chapter(
-        reads=_UTTERANCES + _FOLDS + _of("02_noise", "recipes_snr") + _of("05_training", "jobs")
+        reads=_UTTERANCES + _FOLDS + _of("02_noise", "recipes_snr") + _of("05_training", "history", "jobs")
         + _of("06_robustness", "predictions"),
         sources=_ALL,
         writes=(

@@ -40,6 +40,13 @@ def _whole_heads(value: int) -> int:
     return value
 
 
+def _of_each(changes: dict[str, list[str]]) -> dict[str, list[str]]:
+    for system, names in changes.items():
+        if unknown := [name for name in names if name not in RELATED_CHANGES[system]]:
+            raise ValueError(f"no change {unknown[0]!r} of {system}; there are: {', '.join(RELATED_CHANGES[system])}")
+    return changes
+
+
 def _with_spectral(rows: list[str]) -> list[str]:
     if rows == ["B"]:
         raise ValueError("B alone has no descriptors to explain: add A, C or D")
@@ -73,11 +80,13 @@ Ablation = Literal[
     "double width", "fine-tuned",
 ]  # fmt: skip
 Related = Literal["CNN + attention", "HuMP-CAT", "TRNet"]
-RelatedChange = Literal[
-    "no attention", "channel only", "spatial only", "clean rows only", "concatenation for stage 1",
-    "concatenation for stage 2", "last layer", "no low-level loss", "no high-level loss", "enhanced only",
-    "noisy speech alone", "clean speech alone",
-]  # fmt: skip
+RELATED_CHANGES = {
+    "CNN + attention": ("no attention", "channel only", "spatial only", "clean rows only"),
+    "HuMP-CAT": ("concatenation for stage 1", "concatenation for stage 2", "last layer"),
+    "TRNet": (
+        "no low-level loss", "no high-level loss", "enhanced only", "noisy speech alone", "clean speech alone",
+    ),
+}  # fmt: skip
 Coefficient = Literal["log-mel", "log-mel without floor", "mfcc", "mfcc without floor"]
 Ablations = Annotated[list[Ablation], Field(min_length=1), AfterValidator(_each_once)]  # "mean pooling" costs least
 # what the first edition called them, for the message
@@ -152,9 +161,10 @@ class Parameters(BaseModel):
     enhancer: Name = "none"  # of TRNet: none, spectral gating, rnnoise, or a TorchScript file
     enhancers: Names = ["none", "spectral gating", "rnnoise"]  # that are measured
     enhanced_utterances: Count = 4  # that they are measured on
-    related_ablations: Annotated[
-        dict[Related, Annotated[list[RelatedChange], Field(min_length=1)]], Field(min_length=1)
-    ] = {"CNN + attention": ["no attention"], "TRNet": ["noisy speech alone"]}
+    related_ablations: Annotated[dict[Related, Names], Field(min_length=1), AfterValidator(_of_each)] = {
+        "CNN + attention": ["no attention"],
+        "TRNet": ["noisy speech alone"],
+    }
     curve_target: Name = "savee"  # corpus on shares of which HuMP-CAT is fine-tuned
     curve_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(_rising)] = [
         0.1, 1.0,

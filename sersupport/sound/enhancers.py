@@ -12,9 +12,11 @@ from pathlib import Path
 import librosa
 import numpy as np
 import torch
+from torch import Tensor
 
 from sersupport.core.errors import UserError
 from sersupport.core.keys import file_digest
+from sersupport.core.seeds import generator
 from sersupport.sound.audio import resample
 
 SCRIPT = ".pt"  # ending of a TorchScript file
@@ -82,14 +84,14 @@ def located(name: str, root: Path) -> str:
     Raises
     ------
     UserError
-        If there is no such enhancer, or the file cannot be loaded.
+        If there is no such enhancer, or the file cannot be loaded or makes no waveform of a second of noise.
     """
     if name in ENHANCERS:
         return name
     if not name.endswith(SCRIPT):
         raise UserError(f"enhancer {name!r}: choose one of {', '.join(ENHANCERS)} or a TorchScript file, *{SCRIPT}")
     path = str((root / name).resolve())
-    _script(path, identity(path))
+    _scripted(path, generator(0, "enhancer").standard_normal(SCRIPT_RATE_HZ).astype(np.float32), SCRIPT_RATE_HZ)
     return path
 
 
@@ -119,9 +121,12 @@ def _scripted(name: str, wave: np.ndarray, rate_hz: int) -> np.ndarray:
     slow = torch.from_numpy(resample(wave, rate_hz, SCRIPT_RATE_HZ))[None]
     try:
         found = _script(name, identity(name))(slow)
-    except RuntimeError as error:
+    except (RuntimeError, torch.jit.Error) as error:
         why = str(error).strip().splitlines()[-1]
         raise UserError(f"enhancer {name}: fails on a waveform of shape {tuple(slow.shape)}: {why}") from None
+    is_wave = isinstance(found, Tensor) and found.is_floating_point() and found.numel() == found.shape[-1]
+    if not (is_wave and bool(found.isfinite().all())):
+        raise UserError(f"enhancer {name}: gives no finite waveform for one of shape {tuple(slow.shape)}")
     return resample(found.reshape(-1).numpy(), SCRIPT_RATE_HZ, rate_hz)
 
 
@@ -152,7 +157,7 @@ def enhance(name: str, waves: np.ndarray, n_valid: np.ndarray, rate_hz: int) -> 
 def si_snr(estimate: np.ndarray, reference: np.ndarray) -> float:
     """Scale-invariant signal-to-noise ratio in dB of an estimate (N,) of a reference (N,), both less their means.
 
-    What of the estimate lies along the reference, over the rest; inf where there is no rest.
+    What of the estimate lies along the reference, over the rest; inf where there is no rest, -inf of a silent estimate.
 
     References
     ----------
@@ -161,6 +166,8 @@ def si_snr(estimate: np.ndarray, reference: np.ndarray) -> float:
     estimate, reference = (
         np.asarray(one, np.float64) - np.mean(one, dtype=np.float64) for one in (estimate, reference)
     )
+    if not estimate.any():
+        return -np.inf
     target = (estimate @ reference) / (reference @ reference) * reference
     rest = estimate - target
     with np.errstate(divide="ignore"):

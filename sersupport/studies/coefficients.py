@@ -41,7 +41,7 @@ FEATURES = {
     for feature in ("log-mel", "mfcc")
     for own in (Coefficients(feature), Coefficients(feature, top_db=None))
 }
-COPIED = 20  # recordings of a speaker and emotion whose copies are samples, at most
+COPIED = 20  # recordings of a speaker and emotion, at most
 CHUNK = 256  # samples whose distances to all training samples are held at once
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
@@ -118,7 +118,7 @@ def rungs(
     bench : Bench
         Its store makes the samples; trained networks lie in its folder and are not trained twice.
     utterances : pandas.DataFrame
-        Recordings; fewer of them for less work.
+        Recordings, of which :data:`COPIED` of a speaker and emotion are taken; fewer of them for less work.
     coefficients : Coefficients
     network : Network
     fold, seed, scheme, classifiers
@@ -133,6 +133,7 @@ def rungs(
     samples : pandas.DataFrame
         The same columns with ``rows`` (test samples), ``accuracy`` and ``uar`` over them, in [0, 1].
     """
+    utterances = utterances.groupby(["speaker", "emotion"]).head(COPIED)
     question = Question(
         utterances, clean(utterances), coefficients, False, "", classifiers, fold, scheme, seed, network
     )

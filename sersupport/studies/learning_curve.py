@@ -33,7 +33,8 @@ def learning_curve(
 
     First it learns on all English corpora, but for the validation speakers of their first fold. Then, fold by fold of
     the target, it goes on with a share of the training speakers' recordings, and beside it one begins with nothing on
-    the same. All take as many steps as the whole target does. Each chooses its step on all recordings of the fold's
+    the same. Both take as many steps as the whole target does; the start brings weights and the means and deviations
+    by which inputs are standardised. Each chooses its step on all recordings of the fold's
     validation speakers, which is more than a small share: a user would have to have them.
 
     Parameters
@@ -54,8 +55,8 @@ def learning_curve(
     Returns
     -------
     list of Job
-        With labels ``share`` and ``start``; none where there is no English corpus besides the target, or none with
-        two of its classes.
+        With labels ``share`` and ``start``; none where there is no English corpus of two speakers besides the target,
+        or none with two of its classes.
 
     References
     ----------
@@ -63,7 +64,8 @@ def learning_curve(
     """
     english = sources(utterances, target)
     own = utterances[(utterances["corpus"] == target) & utterances["emotion"].isin(set(english["emotion"]))]
-    if english["emotion"].nunique() < 2 or own["speaker"].nunique() < 2:
+    voices = english.groupby("corpus")["speaker"].nunique().max() if len(english) else 0
+    if english["emotion"].nunique() < 2 or min(voices, own["speaker"].nunique()) < 2:
         return []
     split = speaker_disjoint(english, 0, scheme).replace("test", "train")
     first, budget = _parts(setup, english, split)

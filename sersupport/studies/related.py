@@ -93,16 +93,20 @@ class Comparison:
         return list(signs.index[signs == 2])
 
 
-def costs(bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, seconds: float = 0.3) -> pd.DataFrame:
+def costs(
+    bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, history: pd.DataFrame, seconds: float = 0.3
+) -> pd.DataFrame:
     """What each system takes: numbers trained, clips a second from the waveform on, seconds of training.
 
     Parameters
     ----------
     bench : Bench
     trained : sequence of Trained
-        Those of one system count as trainings of it; the first is timed.
+        The first of each system is timed.
     recipes : pandas.DataFrame
         The first 16 are classified.
+    history : pandas.DataFrame
+        Courses of trainings of the systems; see :meth:`.jobs.Bench.history`.
     seconds : float
         For which each is repeated.
 
@@ -125,7 +129,7 @@ def costs(bench: Bench, trained: Sequence[Trained], recipes: pd.DataFrame, secon
             "pretrained": any(isinstance(one, Frames | Waveform) for one in recogniser.inputs.values()),
             "parameters": sum(part.numel() for name, part in parts if not name.startswith(trnet.FROZEN)),
             "clips_per_s": throughput(lambda ask=recogniser: len(ask(waves, n_valid)), seconds),
-            "training_s": np.mean([bench.history(one)["cpu_s"].max() for one in own]),
+            "training_s": history[history["system"] == name].groupby(["fold", "seed"])["cpu_s"].max().mean(),
         })  # fmt: skip
     return pd.DataFrame(rows)
 

@@ -21,9 +21,11 @@ from transformers import (
     EvalPrediction,
     Trainer,
     TrainerCallback,
+    TrainerState,
     TrainingArguments,
     set_seed,
 )
+from transformers.trainer import TRAINER_STATE_NAME
 from transformers.trainer_callback import PrinterCallback
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -104,7 +106,8 @@ class Fit:
         The weights of the step with the highest validation UAR, in evaluation mode.
     history : pandas.DataFrame
         ``step``, ``train_loss``, ``validation_loss``, ``validation_uar``, ``validation_accuracy``, ``cpu_s`` (seconds
-        of processors up to the step, its validations among them); no rows where the model was fitted in closed form.
+        of processors up to the step, as steps take on average, validations among them; NaN where it was cut off after
+        its last step); no rows where the model was fitted in closed form.
     """
 
     model: System
@@ -232,7 +235,12 @@ def fit(
     if start is None or isinstance(start, Encoder):
         model.set_statistics(train)
     history = pd.DataFrame(columns=_COLUMNS, dtype=float)
-    if not model.solve(train):
+    last = get_last_checkpoint(str(folder))
+    state = TrainerState.load_from_json(str(Path(last, TRAINER_STATE_NAME))) if last else None
+    if state is not None and state.global_step >= budget.steps:  # killed between its last step and its end
+        history, model = _history(state.log_history), registry.load(folder / f"checkpoint-{state.best_global_step}")
+        history["cpu_s"] = float("nan")
+    elif not model.solve(train):
         bar = Bar(label or folder.name)
         trainer = SystemTrainer(
             model=model,
@@ -243,7 +251,7 @@ def fit(
             callbacks=[Seal(), bar],
         )
         trainer.remove_callback(PrinterCallback)
-        trainer.train(resume_from_checkpoint=get_last_checkpoint(str(folder)))
+        trainer.train(resume_from_checkpoint=last)
         history, model = _history(trainer.state.log_history), trainer.model.cpu()
         history["cpu_s"] = history["step"] * bar.cpu_s_a_step
     model.save_pretrained(final)

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-SMALLEST = 1e-6  # a dimension that does not vary in training may do so in the test, and is not divided by nothing
+# of the mean, or of 1: a dimension that does not vary in training may do so in the test, and is not divided by nothing
+SMALLEST = 1e-6
 
 
 def moments(rows: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
@@ -17,5 +18,5 @@ def moments(rows: Iterable[np.ndarray]) -> tuple[Tensor, Tensor]:
         total, squares, count = total + frames.sum(axis=0), squares + (frames**2).sum(axis=0), count + len(frames)
     mean = total / count
     deviation = np.sqrt(np.maximum(squares / count - mean**2, 0))
-    deviation[deviation < SMALLEST] = 1
+    deviation[deviation < SMALLEST * np.maximum(1, np.abs(mean))] = 1
     return torch.from_numpy(mean).float(), torch.from_numpy(deviation).float()

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sersupport.inputs.store import Materials
 
 NAME = "TRNet"
-CLEAN, REFINE = CLEAN, REFINE = STAGES = ("clean", "refine")
+CLEAN, REFINE = STAGES = ("clean", "refine")
 FROZEN = "reference."  # how the names of parameters begin that no training sets
 COMPENSATIONS = ("c", "enhanced", "noisy")
 

@@ -138,6 +138,7 @@ def test_broken_files_are_listed_and_never_fatal(tmp_path):
 
 
 def test_labels_beside_the_recordings_are_read_and_what_lacks_one_says_why(tmp_path):
+    tmp_path = tmp_path / "iemocap"
     said = {
         "Ses01F_impro01_F000": "neu", "Ses01F_impro01_M000": "exc", "Ses02M_script01_1b_F004": "ang",
         "Ses02M_script01_1b_MXX0": "sad", "Ses01F_impro01_F001": "xxx", "Ses01F_impro01_F002": "fru",
@@ -152,6 +153,8 @@ def test_labels_beside_the_recordings_are_read_and_what_lacks_one_says_why(tmp_p
         dialogue = turn.rpartition("_")[0]
         write(tmp_path / f"Session{turn[4]}" / "sentences" / "wav" / dialogue / f"{turn}.wav", seed)
     write(tmp_path / "Session1" / "dialog" / "wav" / "Ses01F_impro01.wav", 99)
+    watched = audio_files(tmp_path.parent, ["iemocap"])
+    assert {path.suffix for path in watched} == {".wav", ".txt"}, "a changed label is a changed corpus"
     utterances, skipped = read("iemocap", tmp_path)
     columns = ["id", "speaker", "sex", "emotion", "text"]
     assert [tuple(row) for row in utterances[columns].to_numpy()] == [

@@ -314,5 +314,5 @@ def test_a_specification_makes_the_same_input_again():
     p = Descriptors(n_mfcc=13, hop_length=400)
     assert build(json.loads(json.dumps(p.spec())), None) == p
     assert p.describe() != Descriptors().describe()
-    with pytest.raises(UserError, match="input of kind 'cepstra' is not known; there are: descriptors, frames"):
-        build({"kind": "cepstra"}, None)
+    with pytest.raises(UserError, match="input of kind 'spectrum' is not known; there are: descriptors, frames"):
+        build({"kind": "spectrum"}, None)

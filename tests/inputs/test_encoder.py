@@ -339,12 +339,14 @@ def test_what_is_encoded_at_once_does_not_change_a_row():
         np.testing.assert_allclose(together[row, : n_alone[0]], alone[0, : n_alone[0]], atol=1e-4)
 
 
-@pytest.mark.parametrize("trained", [True, False])
-def test_sixteen_bits_are_taken_where_they_agree_with_thirty_two(trained, tmp_path):
-    encoder = encoders.load(encoders.MINI if trained else str(save_encoder("wav2vec2", tmp_path)), [-1])
+@pytest.mark.parametrize("agree", [True, False])
+def test_sixteen_bits_are_taken_where_they_agree_with_thirty_two(agree, monkeypatch):
+    """How far a random encoder is off depends on the processor, so the bound is moved, not the encoder."""
+    monkeypatch.setattr(encoders, "AGREEMENT", encoders.AGREEMENT if agree else 1e-9)
+    encoder = encoders.load(encoders.MINI, [-1]).with_layers([-1])
     waves = np.random.default_rng(1).normal(size=(3, 8000)).astype(np.float32)
     inputs = [Frames(encoder, "", precision) for precision in PRECISIONS]
-    assert [one.spec()["precision"] for one in inputs] == ["float32", "bfloat16" if trained else "float32"]
+    assert [one.spec()["precision"] for one in inputs] == ["float32", "bfloat16" if agree else "float32"]
     exact, near = (one.compute(waves, np.full(3, 8000))[0].astype(np.float64) for one in inputs)
     off = np.sqrt(np.mean((near - exact) ** 2)) / exact.std()
-    assert 0 < off < 0.05 if trained else off == 0
+    assert 0 < off < 0.05 if agree else off == 0

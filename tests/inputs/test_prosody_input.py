@@ -18,4 +18,3 @@ def test_prosody_is_that_of_the_samples_before_the_padding():
     assert values.shape == (3, 103) and values.dtype == np.float32 and lengths is None
     for own, n in zip(values, n_valid, strict=True):
         np.testing.assert_array_equal(own, functionals(tone[:n], RATE_HZ).astype(np.float32))
-    assert Prosody.from_spec(Prosody().spec(), None).describe() == Prosody().describe()

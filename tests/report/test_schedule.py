@@ -186,3 +186,17 @@ def test_a_corpus_that_is_only_crossed_to_counts_where_it_is_named(tmp_path):
     (tmp_path / "data/tess/OAF_back_angry.wav").write_bytes(b"two")
     after = [Keys(parameters, tmp_path)._corpora(step) for step in (across, alone)]
     assert before[0] != after[0] and before[1] == after[1]
+    (tmp_path / "data/emovo").mkdir()
+    target = SimpleNamespace(values={"curve_target": "emovo"})
+    before = Keys(parameters, tmp_path)._corpora(target)
+    (tmp_path / "data/emovo/dis-f1-b1.wav").write_bytes(b"three")
+    assert Keys(parameters, tmp_path)._corpora(target) != before
+
+
+def test_an_enhancer_in_a_file_counts_where_it_is_named(tmp_path):
+    (tmp_path / "mine.pt").write_bytes(b"one")
+    for values in ({"enhancer": "mine.pt"}, {"enhancers": ["none", "mine.pt"]}):
+        step = SimpleNamespace(values=values)
+        before = Keys(Parameters(), tmp_path)._encoders(step)
+        (tmp_path / "mine.pt").write_bytes((tmp_path / "mine.pt").read_bytes() + b"more")
+        assert Keys(Parameters(), tmp_path)._encoders(step) != before

@@ -94,6 +94,30 @@ def test_what_is_no_enhancer_is_refused(script, tmp_path):
         located("text.pt", tmp_path)
 
 
+class Odd(torch.nn.Module):
+    """Gives what is no waveform."""
+
+    def __init__(self, how: str) -> None:
+        super().__init__()
+        self.how = how
+
+    def forward(self, wave: torch.Tensor) -> torch.Tensor:
+        assert self.how != "refuses"
+        return wave * float("nan") if self.how == "not finite" else torch.stack([wave, wave])
+
+
+@pytest.mark.parametrize(("how", "words"), [("refuses", "fails on a waveform"), ("not finite", "no finite waveform"),
+                                            ("two", "no finite waveform")])  # fmt: skip
+def test_a_script_that_makes_no_waveform_is_refused_before_it_is_used(how, words, tmp_path):
+    torch.jit.script(Odd(how)).save(tmp_path / "odd.pt")
+    with pytest.raises(UserError, match=words):
+        located("odd.pt", tmp_path)
+
+
+def test_a_silent_estimate_is_infinitely_far():
+    assert si_snr(np.zeros(9), np.arange(9.0)) == -np.inf
+
+
 @pytest.mark.parametrize("snr_db", [-5.0, 0.0, 20.0])
 def test_si_snr_is_that_of_a_known_mixture_at_any_scale(snr_db):
     rng = np.random.default_rng(0)

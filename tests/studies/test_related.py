@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -40,7 +43,10 @@ def test_each_trains_is_asked_and_comes_back_from_disk(system, quick, parts, sma
     rendered = bench.store.renderer.render(parts["test"].head(4))
     waves, n_valid = np.stack([one.signal for one, _ in rendered]), [count for _, count in rendered]
     assert again(waves, n_valid) == pytest.approx(probabilities(found).head(4).to_numpy(), abs=0.02)  # 16-bit inputs
-    cost = costs(bench, [trained], parts["test"], 0.01).iloc[0]
+    cost = costs(bench, [trained], parts["test"], bench.history(trained), 0.01).iloc[0]
+    assert cost["pretrained"] == (system == humpcat.NAME)
+    learnt = [len(own) for name, own in bench.model(trained)[0].named_parameters() if name.startswith(trnet.FROZEN)]
+    assert bool(learnt) == (system == trnet.NAME)
     assert cost["parameters"] > 1000 and cost["clips_per_s"] > 0 and cost["training_s"] > 0
 
 
@@ -65,6 +71,24 @@ def test_every_change_is_a_job_that_differs_from_the_baseline_and_has_its_steps(
         assert inputs or rows or job.config.to_dict() != first.config.to_dict(), job.system
         both = 2 if job.system.endswith(CLEAN_ALONE) else 1
         assert job.budget.steps == both * first.budget.steps
+
+
+def test_names_of_changes_and_features_are_one_wherever_they_stand():
+    from typing import get_args
+
+    from sersupport.claims import cnn_attention as first
+    from sersupport.claims import humpcat as second
+    from sersupport.claims import trnet as third
+    from sersupport.run import parameters
+    from sersupport.studies.coefficients import FEATURES
+
+    assert {name: tuple(own) for name, own in RELATED_CHANGES.items()} == parameters.RELATED_CHANGES
+    assert get_args(parameters.Related) == RELATED == tuple(own.SYSTEM for own in (first, second, third))
+    assert set(get_args(parameters.Coefficient)) == set(FEATURES)
+    for module in (first, second, third):
+        quoted = set(re.findall(r'"([a-z][a-z0-9 -]+)"', Path(module.__file__).read_text()))
+        known = set(RELATED_CHANGES[module.SYSTEM])
+        assert quoted & known and not {name for name in quoted if name.endswith((" alone", " only", " loss"))} - known
 
 
 def test_tuning_draws_settings_of_the_related_systems_and_none_twice():
@@ -99,13 +123,16 @@ def test_the_answer_changes_with_the_noise_where_the_scores_do(rows):
     for (system, speech), own in comparison.cells.groupby(["system", "speech"]):
         assert table.loc[(system, speech), "recall"] == pytest.approx(metrics(own)["recall"])
     assert table.loc[("one", "all noise"), "recall"] == pytest.approx(table.loc[("one", "0 dB"), "recall"])
+    assert comparison.reversals() == [("one", "other")] and set(comparison.apart["speech"]) == {CLEAN, "0 dB"}
     (pair,) = comparison.pairs([CLEAN]).to_dict("records")
     assert pair["difference"] == pytest.approx(table["recall"]["one", CLEAN] - table["recall"]["other", CLEAN])
 
 
 def test_the_same_scores_leave_both_in_the_first_place(rows):
     same = pd.concat([rows[rows["system"] == "one"].assign(system=name) for name in ("one", "other")])
-    assert all(set(own) == {"one", "other"} for own in Comparison(same, samples=200).first()["may be first"])
+    comparison = Comparison(same, samples=200)
+    assert all(set(own) == {"one", "other"} for own in comparison.first()["may be first"])
+    assert comparison.reversals() == []
 
 
 def test_neutral_is_counted_as_said_and_as_true(rows):

@@ -37,6 +37,6 @@ CORPUS = Corpus(
     pattern=r"(?P<speaker>Ses0[1-5])[FM]_(?:impro\d\d[a-z]?|(?P<text>script\d\d_\d)[a-z]?)_(?P<sex>[FM])(?:\d{3}|XX\d)",
     speakers={f"Ses0{session}{sex}": sex for session in range(1, 6) for sex in "FM"},
     emotions=_EMOTIONS,
-    emotion_of=_code,
+    emotion_of=_code, beside=(".txt",),
     excluded={("emotion", code): reason for code, reason in _LEFT_OUT.items()},
 )  # fmt: skip
