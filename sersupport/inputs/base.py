@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -60,6 +61,17 @@ class Input(ABC):
     def compute_together(cls, inputs: Sequence[Input], waves: np.ndarray, n_valid: np.ndarray) -> list[Computed]:
         """What :meth:`compute` gives for each of some inputs of this class; a class may share work among them."""
         return [one.compute(waves, n_valid) for one in inputs]
+
+
+class Plain(Input):
+    """An input that is a dataclass of plain values: its specification holds them by name."""
+
+    def spec(self) -> dict[str, Any]:
+        return {"kind": self.kind, **asdict(self)}
+
+    @classmethod
+    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Input:
+        return cls(**{name: value for name, value in spec.items() if name != "kind"})
 
 
 def compute(inputs: Mapping[str, Input], waves: np.ndarray, n_valid: np.ndarray) -> dict[str, Computed]:

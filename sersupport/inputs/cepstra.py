@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import librosa
 import numpy as np
 import torch
 
-from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.base import Computed, Plain
 from sersupport.inputs.descriptors import Descriptors, extract_batch
 
 DELTA_WIDTH = 9  # frames over which a difference is fitted; librosa's
 
 
 @dataclass(frozen=True)
-class Cepstra(Input):
+class Cepstra(Plain):
     """MFCCs in dB, float32 (B, T, C), with the number of frames before the padding; frames behind it are 0.
 
     C is ``n_mfcc``, or three times that with ``deltas``: MFCC, delta, delta-delta (librosa's first and second
@@ -61,13 +60,6 @@ class Cepstra(Input):
     def n_frames(self, n_samples: int) -> int:
         """Number of frames T of a clip of ``n_samples``."""
         return self._descriptors().n_frames(n_samples)
-
-    def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self)}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Cepstra:
-        return cls(**{name: value for name, value in spec.items() if name != "kind"})
 
     def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
         mfcc = extract_batch(torch.from_numpy(waves), self._descriptors())[

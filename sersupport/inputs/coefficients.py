@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import librosa
 import numpy as np
 
 from sersupport.core.errors import UserError
-from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.base import Computed, Plain
 from sersupport.sound.audio import RATE_HZ
 
 FEATURES = ("log-mel", "mfcc")
@@ -20,7 +19,7 @@ AMIN = float(np.finfo(np.float32).tiny)  # so that no other floor than top_db's 
 
 
 @dataclass(frozen=True)
-class Coefficients(Input):
+class Coefficients(Plain):
     """Log-mel bands or MFCCs of a clip, float32 (B, n_rows, n_columns), in dB.
 
     The hop is the longest whole number of samples that fits ``n_columns`` centred frames into the clip.
@@ -59,13 +58,6 @@ class Coefficients(Input):
     def title(self) -> str:
         """The feature, and whether it has no floor."""
         return self.feature if self.top_db is not None else f"{self.feature} without floor"
-
-    def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self)}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Coefficients:
-        return cls(**{name: value for name, value in spec.items() if name != "kind"})
 
     def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
         hop = waves.shape[1] // (self.n_columns - 1)

@@ -6,8 +6,7 @@ The serialised vector that the 1D-CNN reads is ordered as eq. 28 of arXiv 2512.1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -18,7 +17,7 @@ import torch
 from scipy.fft import dct
 
 from sersupport.core.errors import UserError
-from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.base import Computed, Plain
 from sersupport.sound.audio import RATE_HZ
 
 ZERO_THRESHOLD = 1e-10  # librosa's: a smaller amplitude counts as zero, and zero as positive
@@ -30,7 +29,7 @@ Array = TypeVar("Array", np.ndarray, torch.Tensor)
 
 
 @dataclass(frozen=True)
-class Descriptors(Input):
+class Descriptors(Plain):
     """The serialised descriptors as an input, float32 (B, L), with their parameters.
 
     Parameters
@@ -75,13 +74,6 @@ class Descriptors(Input):
     def length(self, n_samples: int) -> int:
         """Length of the serialised vector, L = (2 + K) T."""
         return (2 + self.n_mfcc) * self.n_frames(n_samples)
-
-    def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self)}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Descriptors:
-        return cls(**{name: value for name, value in spec.items() if name != "kind"})
 
     def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
         return serialise(extract_batch(torch.from_numpy(waves), self)).numpy(), None

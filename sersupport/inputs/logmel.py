@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import librosa
 import numpy as np
 
 from sersupport.core.errors import UserError
-from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.base import Computed, LoadEncoder, Plain
 from sersupport.inputs.encoders.encoder import ENCODER_RATE_HZ
 from sersupport.inputs.waveform import Waveform
 from sersupport.sound import enhancers
@@ -20,7 +20,7 @@ WINDOW, HOP, N_FFT = 400, 160, 512  # samples at 16 kHz: 25 ms every 10 ms
 
 
 @dataclass(frozen=True)
-class LogMel(Input):
+class LogMel(Plain):
     """Natural logarithm of mel bands' energies at 16 kHz, float16 (B, T, n_mels), with the number of valid frames.
 
     Frames lie whole within the clip, those that count whole within its valid samples. Window (Hann), mel scale
@@ -43,12 +43,12 @@ class LogMel(Input):
     enhancer: str = "none"
 
     def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind, **asdict(self), "identity": enhancers.identity(self.enhancer)}
+        return {**super().spec(), "identity": enhancers.identity(self.enhancer)}
 
     @classmethod
     def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> LogMel:
         """See :func:`sersupport.inputs.build.build`; a UserError where the enhancer is another by now."""
-        found = cls(**{name: value for name, value in spec.items() if name not in ("kind", "identity")})
+        found = super().from_spec({name: value for name, value in spec.items() if name != "identity"}, load_encoder)
         if found.spec() != dict(spec):
             raise UserError(
                 f"enhancer {found.enhancer}: this system was trained with another one of that name; give that one, or"

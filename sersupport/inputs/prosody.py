@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.base import Computed, Plain
 from sersupport.sound.audio import RATE_HZ
 from sersupport.sound.functionals import functionals
 
 
-class Prosody(Input):
+@dataclass(frozen=True)
+class Prosody(Plain):
     """The 103 values of :func:`sersupport.sound.functionals.functionals`, float32 (B, 103), of what is not padding."""
 
     kind: ClassVar[str] = "prosody"
-
-    def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Prosody:
-        return cls()
 
     def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
         clips = zip(waves, n_valid, strict=True)

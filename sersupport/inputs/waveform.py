@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from sersupport.inputs.base import Computed, Input, LoadEncoder
+from sersupport.inputs.base import Computed, Plain
 from sersupport.inputs.encoders.encoder import ENCODER_RATE_HZ
 from sersupport.sound import audio
 
 
-class Waveform(Input):
+@dataclass(frozen=True)
+class Waveform(Plain):
     """Samples at 16 kHz, float32 (B, N), with their number before the padding."""
 
     kind: ClassVar[str] = "waveform"
-
-    def spec(self) -> dict[str, Any]:
-        return {"kind": self.kind}
-
-    @classmethod
-    def from_spec(cls, spec: Mapping[str, Any], load_encoder: LoadEncoder) -> Waveform:
-        return cls()
 
     def compute(self, waves: np.ndarray, n_valid: np.ndarray) -> Computed:
         rate = ENCODER_RATE_HZ
