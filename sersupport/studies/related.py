@@ -56,8 +56,9 @@ class Comparison:
         self.apart = each.assign(p_holm=holm(each["p"]))
 
     def table(self) -> pd.DataFrame:
-        """What :func:`sersupport.evaluation.tables.summarise` gives by ``system`` and ``speech``."""
+        """What :func:`sersupport.evaluation.tables.summarise` gives by ``system`` and ``speech``, loudest last."""
         found = summarise(self.cells, ["system", "speech"], self.samples, sources=True)
+        found = found.sort_values("speech", key=lambda own: own.map(self.speech.index), kind="stable")
         noisy = self.cells[self.cells["speech"] != CLEAN].assign(speech="all noise")
         every = summarise(noisy, ["system", "speech"], self.samples, sources=True)
         return pd.concat([found, every], ignore_index=True)
