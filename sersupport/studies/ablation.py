@@ -14,9 +14,9 @@ from sersupport.systems import cnn_attention, humpcat, trnet
 BASELINE = "baseline"  # what is trained like the changed ones, with nothing changed
 _POOLING = {"mean pooling": "mean", "statistics pooling": "statistics"}
 _WIDTH = {"half width": 0.5, "double width": 2.0}
-_LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", "clean rows only": "noisy|pitched"}
-CHANGES = (*_POOLING, *_WIDTH, *_LEFT_OUT, "K = 40", "fine-tuned")
 CLEAN_ALONE, UNAUGMENTED, LAST_LAYER = "clean speech alone", "clean rows only", "last layer"
+_LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", UNAUGMENTED: "noisy|pitched"}
+CHANGES = (*_POOLING, *_WIDTH, *_LEFT_OUT, "K = 40", "fine-tuned")
 # of the systems of other papers, by system: arguments of the configuration
 RELATED_CHANGES: Mapping[str, Mapping[str, Mapping[str, object]]] = MappingProxyType({
     cnn_attention.NAME: {
@@ -98,7 +98,7 @@ def related_ablation(setup: Setup, system: str, folds: Mapping[int, Parts], chan
             if name == LAST_LAYER:
                 own = replace(setup, layers=LAST)
             elif name == UNAUGMENTED:
-                parts = recipes | {"train": recipes["train"][recipes["train"]["condition"] == "clean"]}
+                _, parts, _ = _changed(setup, name, dict(recipes))
             elif name == CLEAN_ALONE:
                 parts, steps = recipes | clean_rows(recipes), replace(budget, steps=2 * budget.steps)
             arguments = known.get(name, {})

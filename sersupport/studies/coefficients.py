@@ -13,7 +13,6 @@ from dataclasses import asdict, dataclass, field, replace
 import numpy as np
 import pandas as pd
 import torch
-from filelock import FileLock
 
 from sersupport.core.errors import UserError
 from sersupport.core.keys import code_version, digest
@@ -288,9 +287,7 @@ def _trained(
     made = [renderer.keys(question.recipes), renderer.describe(), question.coefficients.describe(), train.classes]
     drawn = [part.tolist(), keep.tolist(), samples.labels.tolist(), question.seed]
     key = digest([made, drawn, config.to_dict(), asdict(budget), code_version(*fit.CODE)])
-    folder = bench.folder / key
-    bench.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.with_suffix(".lock")):
+    with bench.held(key) as folder:
         return fit.fit(
             config, train, parts["validation"], budget, question.seed, folder, key, label=question.rung
         ).model

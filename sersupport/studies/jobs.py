@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -136,11 +137,17 @@ class Bench:
     def fit(self, job: Job) -> Trained:
         """Train a job, go on where it was cut off, or find it finished; wait where another process is at it."""
         trained = self._trained(job)
-        folder = self.folder / trained.key
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.with_suffix(".lock")):
+        with self.held(trained.key) as folder:
             self._fit(job, folder, trained.key)
         return trained
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[Path]:
+        """Folder of the training of a key, while no other process may have it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        folder = self.folder / key
+        with FileLock(folder.with_suffix(".lock")):
+            yield folder
 
     def _trained(self, job: Job) -> Trained:
         """What a job comes to, finished or not."""
