@@ -47,6 +47,11 @@ def corpus_name(name: str) -> str:
     return short
 
 
+def corpus_key(name: str) -> str:
+    """By what a corpus goes in tables: its own name, or where it is a table :func:`corpus_name`."""
+    return corpus_name(name) if is_listing(name) else name
+
+
 def read_listing(path: str | PathLike[str]) -> pd.DataFrame:
     """Read a table of recordings.
 

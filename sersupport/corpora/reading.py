@@ -13,7 +13,7 @@ from sersupport.core.errors import UserError
 from sersupport.core.files import walk
 from sersupport.corpora.convention import CLASSES, LABELS, Label
 from sersupport.corpora.conventions import CORPORA, corpus, parse, title
-from sersupport.corpora.listing import corpus_name, entries, is_listing, read_listing
+from sersupport.corpora.listing import corpus_key, corpus_name, entries, is_listing, read_listing
 from sersupport.sound import audio
 from sersupport.sound.audio import SHORTEST_S, AudioError
 
@@ -188,7 +188,7 @@ def read_all(
     tables = {name: read(name, folder, classes) for name, folder in folders.items()}
     utterances, skipped = (pd.concat(parts, ignore_index=True) for parts in zip(*tables.values(), strict=True))
     presence = []
-    for name in (corpus_name(name) if is_listing(name) else name for name in names):
+    for name in map(corpus_key, names):
         own, left_out = tables.get(name, (utterances[:0], skipped[:0]))
         counts = {"utterances": len(own), "speakers": own["speaker"].nunique(), "skipped": len(left_out)}
         where = {"present": name in folders, "folder": str(folders.get(name, ""))}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from sersupport.core.errors import UserError
 from sersupport.core.precision import Precision, best
-from sersupport.corpora.listing import corpus_name, is_listing
+from sersupport.corpora.listing import corpus_key
 from sersupport.corpora.reading import located, read_all
 from sersupport.corpora.synthesis import make_corpus, make_noises
 from sersupport.evaluation.speed import throughput
@@ -233,13 +233,13 @@ def curve_utterances(run: Run) -> tuple[pd.DataFrame, str]:
     """Utterances of those corpora and of the one that a system is moved to, and the name of that."""
     target = run.p.curve_target
     table, _ = _utterances_of(run, list(dict.fromkeys([*run.p.transfer_corpora, target])))
-    return table, corpus_name(target) if is_listing(target) else target
+    return table, corpus_key(target)
 
 
 def _utterances_of(run: Run, names: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
     """Utterances of some corpora, and the names of those that are not there."""
     folder, own = data_folder(run), run.load("01_data/utterances")
-    wanted = {corpus_name(name) if is_listing(name) else name: name for name in names}
+    wanted = {corpus_key(name): name for name in names}
     there = located(folder, list(dict.fromkeys([*run.p.corpora, *wanted.values()])))
     others = [name for key, name in wanted.items() if key in there and key not in set(own["corpus"])]
     tables = [own[own["corpus"].isin(wanted)], *(read_all(folder, others, run.p.classes)[:1] if others else ())]
