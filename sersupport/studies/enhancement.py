@@ -7,77 +7,59 @@ import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
-from sersupport.core.keys import code_version
 from sersupport.core.seeds import generator
 from sersupport.inputs.store import BATCH, MaterialsDataset
 from sersupport.recipes.drawing import clean_partners
 from sersupport.sound import enhancers
 from sersupport.sound.audio import RATE_HZ
+from sersupport.studies.cluster import each
 from sersupport.studies.jobs import Bench, Trained
 
 
-def enhanced(bench: Bench, recipes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """How near to its clean partner noisy speech comes by each enhancer.
+def enhanced(bench: Bench, tests: Sequence[tuple[Trained, pd.DataFrame]], names: Sequence[str]) -> pd.DataFrame:
+    """How near to its clean partner noisy speech comes by each enhancer, and what a trained system makes of it.
 
     Parameters
     ----------
     bench : Bench
-        Its renderer and its cache are used.
-    recipes : pandas.DataFrame
-        On the SNR axis; clean rows are their own partners, and infinitely near by "none".
+    tests : sequence of (Trained, pandas.DataFrame)
+        Systems, trained on speech that was not enhanced, each with the recipes that it classifies; clean rows are their
+        own partners, and infinitely near by "none".
     names : sequence of str
         Enhancers from :func:`sersupport.sound.enhancers.located`; "none" is the noisy speech itself.
 
     Returns
     -------
     pandas.DataFrame
-        ``utterance``, ``speaker``, ``noise``, ``level`` (dB; inf without noise), ``enhancer``, ``si_snr_db``.
+        Predictions table with ``enhancer`` and ``si_snr_db``.
     """
+    tasks = [
+        (one, recipes.iloc[first : first + BATCH], name)
+        for one, recipes in tests
+        for first in range(0, len(recipes), BATCH)
+        for name in names
+    ]
+    return pd.concat(each(_enhanced, bench, tasks, "enhancement"), ignore_index=True)
+
+
+def _enhanced(bench: Bench, task: tuple[Trained, pd.DataFrame, str]) -> pd.DataFrame:
+    trained, recipes, name = task
     renderer = bench.store.renderer
 
-    def compute(lacking: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    def compute(_: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         own = recipes.iloc[rows]
         rendered = renderer.render(own)
-        noisy, n_valid = np.stack([sample.signal for sample, _ in rendered]), [n for _, n in rendered]
+        noisy, n_valid = np.stack([sample.signal for sample, _ in rendered]), np.array([n for _, n in rendered])
         clean = [sample.signal for sample, _ in renderer.render(clean_partners(own))]
-        found = {}
-        for name in lacking:
-            estimates = enhancers.enhance(name, noisy, n_valid, RATE_HZ)
-            pairs = zip(estimates, clean, n_valid, strict=True)
-            found[name] = {"db": np.array([enhancers.si_snr(one[:n], other[:n]) for one, other, n in pairs])}
-        return found
+        clearer = enhancers.enhance(name, noisy, n_valid, RATE_HZ)
+        pairs = zip(clearer, clean, n_valid, strict=True)
+        db = np.array([enhancers.si_snr(one[:n], other[:n]) for one, other, n in pairs])
+        return {name: {"db": db, "probabilities": bench.recogniser(trained)(clearer, n_valid)}}
 
-    shared = {"kind": "si-snr", "rendered": renderer.describe(), "code": code_version("sound")}
-    requests = {name: {**shared, "enhancer": enhancers.identity(name)} for name in names}
-    kept = bench.store.cache.fetch(requests, renderer.keys(recipes), compute, label="enhancement")
-    rows = _named(bench, recipes)
-    tables = [rows.assign(enhancer=name, si_snr_db=kept[name]["db"].array()) for name in names]
-    return pd.concat(tables, ignore_index=True)
-
-
-def recognised(bench: Bench, trained: Trained, recipes: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
-    """What a trained system makes of noisy speech that goes through each enhancer first.
-
-    Parameters
-    ----------
-    bench, recipes, names
-        As for :func:`enhanced`.
-    trained : Trained
-
-    Returns
-    -------
-    pandas.DataFrame
-        Predictions table with ``enhancer``.
-    """
-    recogniser = bench.recogniser(trained)
-    rendered = bench.store.renderer.render(recipes)
-    waves, n_valid = np.stack([sample.signal for sample, _ in rendered]), np.array([n for _, n in rendered])
-    tables = []
-    for name in names:
-        clearer = enhancers.enhance(name, waves, n_valid, RATE_HZ)
-        found = [recogniser(clearer[i : i + BATCH], n_valid[i : i + BATCH]) for i in range(0, len(waves), BATCH)]
-        tables.append(bench.table(trained, recipes, np.concatenate(found)).assign(enhancer=name))
-    return pd.concat(tables, ignore_index=True)
+    request = bench.asked(trained) | {"kind": "enhanced", "enhancer": enhancers.identity(name)}
+    kept = bench.store.cache.fetch({name: request}, renderer.keys(recipes), compute)[name]
+    table = bench.table(trained, recipes, kept["probabilities"].array())
+    return table.assign(enhancer=name, si_snr_db=kept["db"].array())
 
 
 @torch.inference_mode()
@@ -92,14 +74,10 @@ def estimates(bench: Bench, trained: Trained, recipes: pd.DataFrame) -> pd.DataF
     model, inputs = bench.model(trained)
     rows = MaterialsDataset(bench.store.materials(inputs, recipes))
     c = torch.cat([model.coefficient(**batch) for batch in DataLoader(rows, batch_size=64)])
-    return _named(bench, recipes).assign(enhancer=inputs["enhanced"].enhancer, c=c.numpy())
-
-
-def _named(bench: Bench, recipes: pd.DataFrame) -> pd.DataFrame:
-    """What the rows of a table are of."""
     level = recipes["level"].where(recipes["level_kind"] != "none", np.inf)
     speaker = bench.utterances["speaker"].loc[recipes["utterance"]].to_numpy()
-    return recipes[["utterance", "noise"]].assign(level=level, speaker=speaker).reset_index(drop=True)
+    table = recipes[["utterance", "noise"]].assign(level=level, speaker=speaker).reset_index(drop=True)
+    return table.assign(enhancer=inputs["enhanced"].enhancer, c=c.numpy())
 
 
 def tracking(table: pd.DataFrame, samples: int = 1000, seed: int = 0) -> pd.DataFrame:

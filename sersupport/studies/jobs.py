@@ -245,9 +245,12 @@ class Bench:
         labels = np.searchsorted(np.array(classes), self._emotions(recipes))
         return predictions_table(Materials(recipes, labels, classes, {}), found, self.utterances, **trained.names)
 
+    def asked(self, trained: Trained) -> dict[str, Any]:
+        """All that a trained system's answers depend on besides what it is asked, to keep them by."""
+        return {"job": trained.key, "model": _content(trained.folder), "rendered": self.store.renderer.describe()}
+
     def _requests(self, trained: Trained) -> dict[str, dict[str, Any]]:
-        asked = {"job": trained.key, "model": _content(trained.folder), "rendered": self.store.renderer.describe()}
-        return {PREDICTIONS: {"kind": PREDICTIONS, **asked}}
+        return {PREDICTIONS: {"kind": PREDICTIONS, **self.asked(trained)}}
 
     def _unasked(self, trained: Trained, recipes: pd.DataFrame) -> pd.DataFrame:
         """Recipes that a system has not classified yet: all of them where it is still to be trained."""

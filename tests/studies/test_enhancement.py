@@ -10,7 +10,7 @@ from scipy.stats import spearmanr
 from sersupport.inputs.logmel import LogMel
 from sersupport.recipes.drawing import clean, clean_partners, grid
 from sersupport.sound import enhancers
-from sersupport.studies.enhancement import enhanced, estimates, recognised, tracking
+from sersupport.studies.enhancement import enhanced, estimates, tracking
 from sersupport.studies.jobs import Trained
 from sersupport.systems.predictions import probabilities
 from sersupport.systems.trnet import Trnet, TrnetConfig
@@ -31,23 +31,23 @@ def trained(tmp_path_factory):
     return Trained("key", {"system": "TRNet"}, folder)
 
 
-def test_noisy_speech_is_as_near_as_its_correlation_says(small, recipes):
+def test_noisy_speech_is_as_near_as_its_correlation_says(small, recipes, trained):
     noisy = recipes[recipes["level_kind"] == "snr"]
-    table = enhanced(small.bench, noisy, ["none", "spectral gating"]).set_index(["enhancer", "utterance", "level"])
+    table = enhanced(small.bench, [(trained, noisy)], ["none", "spectral gating"])
+    found = table.set_index(["enhancer", "utterance", "level"])["si_snr_db"]
     pairs = zip(*(small.renderer.render(rows) for rows in (noisy, clean_partners(noisy))), strict=True)
     rho = np.array([np.corrcoef(one.signal[:n], other.signal[:n])[0, 1] for (one, n), (other, _) in pairs])
     # the part along the clean speech has the share rho squared of the power
-    np.testing.assert_allclose(table.loc["none", "si_snr_db"], 10 * np.log10(rho**2 / (1 - rho**2)), atol=1e-4)
-    both = table["si_snr_db"].unstack("enhancer")
+    np.testing.assert_allclose(found.loc["none"], 10 * np.log10(rho**2 / (1 - rho**2)), atol=1e-4)
+    both = found.unstack("enhancer")
     assert ((both["spectral gating"] - both["none"]).abs() > 0.1).all() and np.isfinite(both).all(axis=None)
-    assert list(table.columns) == ["noise", "speaker", "si_snr_db"]
 
 
-def test_what_was_enhanced_is_kept(small, recipes, monkeypatch):
-    first = enhanced(small.bench, recipes, ["none"])
+def test_what_was_enhanced_is_kept(small, recipes, trained, monkeypatch):
+    first = enhanced(small.bench, [(trained, recipes)], ["none"])
     monkeypatch.setattr(enhancers, "enhance", None)
-    pd.testing.assert_frame_equal(enhanced(small.bench, recipes, ["none"]), first)
-    alone = first[np.isinf(first["level"])]
+    pd.testing.assert_frame_equal(enhanced(small.bench, [(trained, recipes)], ["none"]), first)
+    alone = first[first["level_kind"] == "none"]
     assert len(alone) == (recipes["level_kind"] == "none").sum() and (alone["si_snr_db"] > 100).all()
 
 
@@ -64,7 +64,7 @@ def test_c_is_the_model_s_of_each_recipe(small, recipes, trained):
 
 def test_what_is_not_enhanced_is_recognised_as_the_bench_has_it_and_the_rest_otherwise(small, recipes, trained):
     noisy = recipes[recipes["level_kind"] == "snr"]
-    found = recognised(small.bench, trained, noisy, ["none", "spectral gating"]).set_index("enhancer")
+    found = enhanced(small.bench, [(trained, noisy)], ["none", "spectral gating"]).set_index("enhancer")
     plain = small.bench.predictions(trained, noisy)
     np.testing.assert_allclose(probabilities(found.loc["none"]), probabilities(plain), atol=1e-3)  # 16-bit inputs
     assert list(found.loc["none", "utterance"]) == list(noisy["utterance"])
