@@ -160,7 +160,7 @@ class Parameters(BaseModel):
     humpcat_layers: Annotated[list[int], Field(min_length=2, max_length=2)] = [1, -1]  # HuBERT's 1 and 9 in print
     enhancer: Name = "none"  # of TRNet: none, spectral gating, rnnoise, or a TorchScript file
     enhancers: Names = ["none", "spectral gating", "rnnoise"]  # that are measured
-    enhanced_utterances: Count = 4  # that they are measured on
+    enhanced_utterances: Count = 2  # that they are measured on
     related_ablations: Annotated[dict[Related, Names], Field(min_length=1), AfterValidator(_of_each)] = {
         "CNN + attention": ["no attention"],
         "TRNet": ["noisy speech alone"],
@@ -169,6 +169,7 @@ class Parameters(BaseModel):
     curve_shares: Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=1), AfterValidator(_rising)] = [
         0.1, 1.0,
     ]  # fmt: skip
+    curve_epochs: Count = 2  # over four times its training recordings, which have no altered copies
     coefficient_features: Annotated[list[Coefficient], Field(min_length=1), AfterValidator(_each_once)] = ["log-mel"]
     coefficient_folds: Annotated[int, Field(ge=2)] = 3  # of speakers whose recordings' coefficients are samples
     coefficient_epochs: Count = 1
