@@ -82,7 +82,9 @@ Ablation = Literal[
 Related = Literal["CNN + attention", "HuMP-CAT", "TRNet"]
 RELATED_CHANGES = {
     "CNN + attention": ("no attention", "channel only", "spatial only", "clean rows only"),
-    "HuMP-CAT": ("concatenation for stage 1", "concatenation for stage 2", "last layer"),
+    "HuMP-CAT": (
+        "concatenation for stage 1", "concatenation for stage 2", "low layer alone", "high layer alone", "last layer",
+    ),
     "TRNet": (
         "no low-level loss", "no high-level loss", "enhanced only", "noisy speech alone", "clean speech alone",
     ),

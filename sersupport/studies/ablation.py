@@ -14,7 +14,13 @@ from sersupport.systems import cnn_attention, humpcat, trnet
 BASELINE = "baseline"  # what is trained like the changed ones, with nothing changed
 _POOLING = {"mean pooling": "mean", "statistics pooling": "statistics"}
 _WIDTH = {"half width": 0.5, "double width": 2.0}
-CLEAN_ALONE, UNAUGMENTED, LAST_LAYER = "clean speech alone", "clean rows only", "last layer"
+CLEAN_ALONE, UNAUGMENTED = "clean speech alone", "clean rows only"
+# of HuMP-CAT: which of its two layers, or the encoder's last, stands for both
+_LAYERS = {
+    "low layer alone": lambda layers: layers[:1] * 2,
+    "high layer alone": lambda layers: layers[1:] * 2,
+    "last layer": lambda _: LAST,
+}
 _LEFT_OUT = {"no noisy rows": "noisy", "no pitched rows": "pitched", UNAUGMENTED: "noisy|pitched"}
 CHANGES = (*_POOLING, *_WIDTH, *_LEFT_OUT, "K = 40", "fine-tuned")
 # of the systems of other papers, by system: arguments of the configuration
@@ -28,7 +34,7 @@ RELATED_CHANGES: Mapping[str, Mapping[str, Mapping[str, object]]] = MappingProxy
     humpcat.NAME: {
         "concatenation for stage 1": {"attend_prosody": False},
         "concatenation for stage 2": {"attend_frames": False},
-        LAST_LAYER: {},
+        **{name: {} for name in _LAYERS},
     },
     trnet.NAME: {
         "no low-level loss": {"low_loss": False},
@@ -95,8 +101,8 @@ def related_ablation(setup: Setup, system: str, folds: Mapping[int, Parts], chan
         budget = setup.budget(len(recipes["train"]))
         for name in (BASELINE, *changes):
             own, parts, steps = setup, recipes, budget
-            if name == LAST_LAYER:
-                own = replace(setup, layers=LAST)
+            if name in _LAYERS:
+                own = replace(setup, layers=_LAYERS[name](setup.layers))
             elif name == UNAUGMENTED:
                 _, parts, _ = _changed(setup, name, dict(recipes))
             elif name == CLEAN_ALONE:

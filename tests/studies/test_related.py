@@ -73,6 +73,14 @@ def test_every_change_is_a_job_that_differs_from_the_baseline_and_has_its_steps(
         assert job.budget.steps == both * first.budget.steps
 
 
+def test_one_layer_stands_for_both(quick, parts):
+    names = ["low layer alone", "high layer alone", "last layer"]
+    jobs = related_ablation(quick, humpcat.NAME, {0: parts}, names)
+    low, high = quick.layers
+    found = [[job.inputs[role].encoder.layers for role in ("low", "high")] for job in jobs]
+    assert found == [[(one,), (other,)] for one, other in ((low, high), (low, low), (high, high), (-1, -1))]
+
+
 def test_names_of_changes_and_features_are_one_wherever_they_stand():
     from typing import get_args
 
