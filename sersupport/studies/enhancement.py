@@ -34,32 +34,38 @@ def enhanced(bench: Bench, tests: Sequence[tuple[Trained, pd.DataFrame]], names:
         Predictions table with ``enhancer`` and ``si_snr_db``.
     """
     tasks = [
-        (one, recipes.iloc[first : first + BATCH], name)
+        (one, recipes.iloc[first : first + BATCH], names)
         for one, recipes in tests
         for first in range(0, len(recipes), BATCH)
-        for name in names
     ]
     return pd.concat(each(_enhanced, bench, tasks, "enhancement"), ignore_index=True)
 
 
-def _enhanced(bench: Bench, task: tuple[Trained, pd.DataFrame, str]) -> pd.DataFrame:
-    trained, recipes, name = task
+def _enhanced(bench: Bench, task: tuple[Trained, pd.DataFrame, Sequence[str]]) -> pd.DataFrame:
+    trained, recipes, names = task
     renderer = bench.store.renderer
 
-    def compute(_: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
+    def compute(lacking: tuple[str, ...], rows: np.ndarray) -> dict[str, dict[str, np.ndarray]]:
         own = recipes.iloc[rows]
         rendered = renderer.render(own)
         noisy, n_valid = np.stack([sample.signal for sample, _ in rendered]), np.array([n for _, n in rendered])
         clean = [sample.signal for sample, _ in renderer.render(clean_partners(own))]
-        clearer = enhancers.enhance(name, noisy, n_valid, RATE_HZ)
-        pairs = zip(clearer, clean, n_valid, strict=True)
-        db = np.array([enhancers.si_snr(one[:n], other[:n]) for one, other, n in pairs])
-        return {name: {"db": db, "probabilities": bench.recogniser(trained)(clearer, n_valid)}}
+        recogniser, found = bench.recogniser(trained), {}
+        for name in lacking:
+            clearer = enhancers.enhance(name, noisy, n_valid, RATE_HZ)
+            pairs = zip(clearer, clean, n_valid, strict=True)
+            db = np.array([enhancers.si_snr(one[:n], other[:n]) for one, other, n in pairs])
+            found[name] = {"db": db, "probabilities": recogniser(clearer, n_valid)}
+        return found
 
-    request = bench.asked(trained) | {"kind": "enhanced", "enhancer": enhancers.identity(name)}
-    kept = bench.store.cache.fetch({name: request}, renderer.keys(recipes), compute)[name]
-    table = bench.table(trained, recipes, kept["probabilities"].array())
-    return table.assign(enhancer=name, si_snr_db=kept["db"].array())
+    shared = {"kind": "enhanced", **bench.asked(trained)}
+    requests = {name: shared | {"enhancer": enhancers.identity(name)} for name in names}
+    kept = bench.store.cache.fetch(requests, renderer.keys(recipes), compute)
+    tables = [
+        bench.table(trained, recipes, own["probabilities"].array()).assign(enhancer=name, si_snr_db=own["db"].array())
+        for name, own in kept.items()
+    ]
+    return pd.concat(tables, ignore_index=True)
 
 
 @torch.inference_mode()
