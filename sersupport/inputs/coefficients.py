@@ -15,7 +15,7 @@ from sersupport.sound.audio import RATE_HZ
 FEATURES = ("log-mel", "mfcc")
 N_FFT = 2048
 MELS = 256  # bands that MFCCs are made of
-AMIN = float(np.finfo(np.float32).tiny)  # so that no other floor than top_db's binds
+AMIN = float(np.finfo(np.float32).tiny)  # no other floor than top_db's binds, but in digital silence
 
 
 @dataclass(frozen=True)

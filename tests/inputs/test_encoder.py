@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from pathlib import Path
 
@@ -350,3 +351,12 @@ def test_sixteen_bits_are_taken_where_they_agree_with_thirty_two(agree, monkeypa
     exact, near = (one.compute(waves, np.full(3, 8000))[0].astype(np.float64) for one in inputs)
     off = np.sqrt(np.mean((near - exact) ** 2)) / exact.std()
     assert 0 < off < 0.05 if agree else off == 0
+
+
+def test_an_encoder_that_was_found_goes_to_a_worker_by_name_whatever_its_layers(tmp_path):
+    found = encoders.Encoders(tmp_path, None, 0)(encoders.MINI, [-1])
+    for one in (found, found.with_layers([0, 1])):
+        sent = pickle.dumps(one)
+        assert len(sent) < 1000
+        again = pickle.loads(sent)
+        assert again.layers == one.layers and again.fingerprint == one.fingerprint

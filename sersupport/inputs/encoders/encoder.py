@@ -113,7 +113,11 @@ class Encoder(nn.Module):
 
     def with_layers(self, layers: Sequence[int]) -> Encoder:
         """The same encoder, its weights shared, with other layers."""
-        return Encoder(self.model, layers).train(self.training)
+        found = Encoder(self.model, layers).train(self.training)
+        if self.origin is not None:
+            source, _, *how = self.origin
+            found.origin = source, found.layers, *how
+        return found
 
     @property
     def frame_dim(self) -> int:
