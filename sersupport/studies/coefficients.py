@@ -7,12 +7,12 @@ are the validation data as well, by which nothing is chosen; here they are never
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pandas as pd
-import torch
+from sklearn.metrics import pairwise_distances_argmin
 
 from sersupport.core.errors import UserError
 from sersupport.core.keys import code_version, digest
@@ -41,7 +41,6 @@ FEATURES = {
     for own in (Coefficients(feature), Coefficients(feature, top_db=None))
 }
 COPIED = 20  # recordings of a speaker and emotion, at most
-CHUNK = 256  # samples whose distances to all training samples are held at once
 
 Tables = tuple[pd.DataFrame, pd.DataFrame]
 
@@ -103,14 +102,14 @@ class Question:
 def rungs(
     bench: Bench,
     utterances: pd.DataFrame,
-    coefficients: Coefficients,
+    features: Iterable[Coefficients],
     network: Network,
     fold: int = 0,
     seed: int = 0,
     scheme: str = "emobox",
     classifiers: tuple[str, ...] = CLASSIFIERS,
 ) -> Tables:
-    """One coefficient of one clean recording as a sample, under each rung.
+    """One coefficient of one clean recording as a sample, of each feature and under each rung.
 
     Parameters
     ----------
@@ -118,7 +117,7 @@ def rungs(
         Its store makes the samples; trained networks lie in its folder and are not trained twice.
     utterances : pandas.DataFrame
         Recordings, of which :data:`COPIED` of a speaker and emotion are taken; fewer of them for less work.
-    coefficients : Coefficients
+    features : iterable of Coefficients
     network : Network
     fold, seed, scheme, classifiers
         As for :class:`Question`.
@@ -130,13 +129,15 @@ def rungs(
         higher mean probability, then to the first class. Columns ``rung``, ``feature``, ``classifier``, ``fold`` and
         ``seed`` say whose they are.
     samples : pandas.DataFrame
-        The same columns with ``rows`` (test samples), ``accuracy`` and ``uar`` over them, in [0, 1].
+        The same columns with ``trained`` and ``rows`` (training and test samples), ``accuracy`` and ``uar`` over the
+        latter, in [0, 1].
     """
     utterances = utterances.groupby(["speaker", "emotion"]).head(COPIED)
-    question = Question(
-        utterances, clean(utterances), coefficients, False, "", classifiers, fold, scheme, seed, network
+    recipes = clean(utterances)
+    return _over_rungs(
+        bench,
+        [Question(utterances, recipes, own, False, "", classifiers, fold, scheme, seed, network) for own in features],
     )
-    return _over_rungs(bench, question)
 
 
 def copies(bench: Bench, utterances: pd.DataFrame, fold: int = 0, seed: int = 0, scheme: str = "emobox") -> Tables:
@@ -152,12 +153,12 @@ def copies(bench: Bench, utterances: pd.DataFrame, fold: int = 0, seed: int = 0,
     """
     utterances = utterances.groupby(["speaker", "emotion"]).head(COPIED)
     recipes = draw_quadruplet(utterances, None, seed, noises=("white",))
-    return _over_rungs(bench, Question(utterances, recipes, COPIES, True, "", (NEAREST_ROW,), fold, scheme, seed))
+    return _over_rungs(bench, [Question(utterances, recipes, COPIES, True, "", (NEAREST_ROW,), fold, scheme, seed)])
 
 
-def _over_rungs(bench: Bench, question: Question) -> Tables:
-    bench.prepare([({"rows": question.coefficients}, question.recipes)])
-    found = each(_answers, bench, [replace(question, rung=rung) for rung in RUNGS], "rungs")
+def _over_rungs(bench: Bench, questions: Sequence[Question]) -> Tables:
+    bench.prepare([({"rows": one.coefficients}, one.recipes) for one in questions])
+    found = each(_answers, bench, [replace(one, rung=rung) for one in questions for rung in RUNGS], "rungs")
     recordings, samples = zip(*found, strict=True)
     return pd.concat(recordings, ignore_index=True), pd.concat(samples, ignore_index=True)
 
@@ -210,8 +211,10 @@ def _answers(bench: Bench, question: Question) -> Tables:
     recordings = Materials(clean(question.utterances.iloc[present]), test.labels[first], test.classes, {})
     classes, tables, rows = np.array(test.classes), [], []
     for classifier in question.classifiers:
+        known = len(parts["train"])
         if classifier == NETWORK:
             found = predict(_trained(bench, question, samples, parts, part), test)
+            known = min(known, question.network.most or known)
         else:
             nearest = _nearest_row if classifier == NEAREST_ROW else _nearest_minimum
             found = np.eye(len(classes))[nearest(parts["train"], test)]
@@ -220,7 +223,8 @@ def _answers(bench: Bench, question: Question) -> Tables:
         tables.append(predictions_table(recordings, voted(own, found), question.utterances, **names))
         said = pd.DataFrame({"true": classes[test.labels], "predicted": classes[found.argmax(axis=1)]})
         score = metrics(said)
-        rows.append({**names, "rows": len(said), "accuracy": score["accuracy"], "uar": score["recall"]})
+        counts = {"trained": known, "rows": len(said)}
+        rows.append({**names, **counts, "accuracy": score["accuracy"], "uar": score["recall"]})
     return pd.concat(tables, ignore_index=True), pd.DataFrame(rows)
 
 
@@ -254,12 +258,7 @@ def voted(owner: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 def _nearest_row(train: Materials, test: Materials) -> np.ndarray:
     """Label (n,) of the training sample at the least Euclidean distance from each test sample."""
-    known, asked = (torch.from_numpy(own.arrays["cepstra"][..., 0]) for own in (train, test))
-    centre = known.mean(dim=0)  # smaller numbers lose fewer digits in the products
-    known = known - centre
-    half = known.square().sum(dim=1) / 2
-    found = [(half - (chunk - centre) @ known.T).argmin(dim=1) for chunk in asked.split(CHUNK)]
-    return train.labels[torch.cat(found).numpy()]
+    return train.labels[pairwise_distances_argmin(*(own.arrays["cepstra"][..., 0] for own in (test, train)))]
 
 
 def _nearest_minimum(train: Materials, test: Materials) -> np.ndarray:
