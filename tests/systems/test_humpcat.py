@@ -77,6 +77,21 @@ def test_padding_changes_nothing(prosody, frames):
         torch.testing.assert_close(one(**alone).logits[0], one(**given).logits[row], rtol=1e-5, atol=1e-4)
 
 
+def test_the_recurrent_layer_is_a_bidirectional_one_over_packed_sequences():
+    one, given, length = model(), inputs()["cepstra"], torch.tensor(LENGTHS["cepstra"])
+    reference = torch.nn.LSTM(5, 3, batch_first=True, bidirectional=True)
+    own = {
+        f"{name}{end}": value
+        for lstm, end in zip(one.lstms, ("", "_reverse"), strict=True)
+        for name, value in lstm.named_parameters()
+    }
+    reference.load_state_dict(own)
+    packed = torch.nn.utils.rnn.pack_padded_sequence(given, length, batch_first=True, enforce_sorted=False)
+    found = one._recurrent(given, length)
+    for own, states in zip(found, torch.nn.utils.rnn.unpack_sequence(reference(packed)[0]), strict=True):
+        torch.testing.assert_close(own[: len(states)], states, rtol=1e-5, atol=1e-6)
+
+
 def test_attention_is_softmax_of_scaled_products():
     layer = humpcat.CrossAttention(HumpcatConfig(**SMALL)).eval()
     rng = torch.Generator().manual_seed(0)
@@ -87,16 +102,16 @@ def test_attention_is_softmax_of_scaled_products():
     w, b = np.split(numbers["in_proj_weight"], 3), np.split(numbers["in_proj_bias"], 3)
     for row in range(2):
         keys = context[row, mask[row]].numpy()
-        heads, expected = [], np.zeros((3, 5))
-        for head in (slice(0, 4), slice(4, 8)):
+        heads = []
+        for number, head in enumerate((slice(0, 4), slice(4, 8))):
             q, k, v = (
                 x @ w[i][head].T + b[i][head] for i, x in enumerate((normalised(query[row].numpy()), keys, keys))
             )
             scores = np.exp(q @ k.T / 2)  # the square root of 4 dimensions a head
             scores /= scores.sum(axis=1, keepdims=True)
-            expected[:, : len(keys)] += scores / 2
+            np.testing.assert_allclose(weights[row, number, :, : len(keys)], scores, atol=1e-6)
+            assert not weights[row, number, :, len(keys) :].any()
             heads.append(scores @ v)
-        np.testing.assert_allclose(weights[row], expected, atol=1e-6)
         gathered = np.concatenate(heads, axis=1) @ numbers["out_proj.weight"].T + numbers["out_proj.bias"]
         x = query[row].numpy() + gathered
         fed = layer.feed(torch.from_numpy(normalised(x))).detach().numpy()
@@ -109,23 +124,24 @@ def normalised(x: np.ndarray) -> np.ndarray:
 
 def test_both_stages_really_attend():
     weights = model().attention(**inputs())
-    assert weights["prosody"].shape == (2, 1, 9) and weights["frames"].shape == (2, 7, 9)
-    torch.testing.assert_close(weights["prosody"].sum(dim=2), torch.ones(2, 1))
+    assert weights["prosody"].shape == (2, 2, 1, 9) and weights["frames"].shape == (2, 2, 7, 9)
+    torch.testing.assert_close(weights["prosody"].sum(dim=3), torch.ones(2, 2, 1))
     queries = torch.arange(7) < torch.tensor(LENGTHS["low"])[:, None]
-    torch.testing.assert_close(weights["frames"].sum(dim=2), queries.float())
+    torch.testing.assert_close(weights["frames"].sum(dim=3), queries.float()[:, None].expand(-1, 2, -1))
     for own in weights.values():
-        assert not own[0, :, 4:].any()  # keys that are padding
-        assert own[1, 0].std() > 1e-4  # not one weight for all
-    assert (weights["frames"][0, 1] - weights["frames"][0, 0]).abs().max() > 1e-4  # depends on the query
+        assert not own[0, :, :, 4:].any()  # keys that are padding
+        assert own[1, 0, 0].std() > 1e-4  # not one weight for all
+    assert (weights["frames"][0, 0, 1] - weights["frames"][0, 0, 0]).abs().max() > 1e-4  # depends on the query
 
 
 def test_uniformity_by_hand():
-    weights = torch.zeros(3, 2, 4)
+    weights = torch.zeros(4, 2, 2, 4)
     weights[0] = 0.25  # four keys alike
-    weights[1, :, 2] = 1  # one key
-    weights[2, 0, :2] = 0.5  # one query, two keys of four
-    found = uniformity(weights, torch.tensor([4, 4, 4]), torch.tensor([2, 2, 1]))
-    torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 0.5]))
+    weights[1, :, :, 2] = 1  # one key
+    weights[2, :, 0, :2] = 0.5  # one query, two keys of four
+    weights[3, 0, :, 0], weights[3, 1, :, 1] = 1, 1  # a key a head: the heads' mean is half as even
+    found = uniformity(weights, torch.tensor([4, 4, 4, 4]), torch.tensor([2, 2, 1, 2]))
+    torch.testing.assert_close(found, torch.tensor([1.0, 0.0, 0.5, 0.0]))
 
 
 def test_loss_is_the_additive_margin_softmax():
