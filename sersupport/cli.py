@@ -167,6 +167,8 @@ def main() -> int:
     except click.ClickException as error:
         return _fail(error.format_message(), error.exit_code)
     except click.Abort as error:
+        if isinstance(error.__cause__, EOFError):  # of a worker; click takes it for the end of somebody's input
+            return _fail("a process of the run ended, of memory perhaps; the same command resumes where it was", 1)
         terminated = isinstance(error.__cause__, Terminated)
         return _fail("stopped; the same command resumes where it was", 143 if terminated else 130)
     except UserError as error:

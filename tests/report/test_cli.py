@@ -9,8 +9,11 @@ import sys
 import time
 from pathlib import Path
 
+import click
 import psutil
 import pytest
+
+from sersupport import cli
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,6 +66,17 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     result = command("report", "--out", str(tmp_path / "file"))
     assert result.returncode in (1, 2) and len(result.stderr.strip().splitlines()) == 1
     assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_a_process_that_ends_in_the_middle_was_not_stopped_by_anybody(monkeypatch, capsys):
+    def ended(*_, **__):
+        raise click.Abort from EOFError()
+
+    monkeypatch.setattr(cli.commands, "main", ended)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+    assert cli.main() == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "a process of the run ended" in line and "stopped" not in line
 
 
 def test_a_run_changes_nothing_that_is_committed():
