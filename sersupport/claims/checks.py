@@ -36,7 +36,7 @@ from sersupport.claims.verdicts import (
 )
 from sersupport.corpora.conventions import title
 from sersupport.evaluation.intervals import contrast, difference, speaker_interval, unshared
-from sersupport.evaluation.paired import nested
+from sersupport.evaluation.paired import nested, over_folds
 from sersupport.evaluation.resampling import resampled, standard_error, tested
 from sersupport.evaluation.tables import number_of_sources
 
@@ -135,10 +135,10 @@ def setting(differs: Sequence[str]) -> str:
     return f". This run: {', '.join(differs)}" if differs else ""
 
 
-def rebuilt(system: str) -> str:
-    """In what a system of another paper differs from what is printed, to end a sentence of evidence with."""
+def rebuilt(system: str, but: str = "") -> str:
+    """In what, but for one thing, a system of another paper differs from print, to end a sentence of evidence with."""
     table = facts.table("related-systems")
-    own = table[(table["system"] == system) & ~table["printed"].str.startswith("not stated")]
+    own = table[(table["system"] == system) & ~table["printed"].str.startswith("not stated") & (table["what"] != but)]
     return f". Rebuilt with another {', '.join(own['what'])} than printed"
 
 
@@ -232,9 +232,16 @@ def sides(
 
 
 def paired(evidence: Evidence, parts: Sequence[pd.DataFrame], words: str, source: str, speech: str) -> Finding:
-    """Whether the first of two systems' predictions has a higher UAR, paired over speakers."""
+    """Whether the first of two systems' predictions has a higher UAR, paired over speakers.
+
+    No surer than the folds are of it, where there are enough: the speakers of a fold were tested by one training.
+    """
     gap = contrast(parts, [1, -1], samples=evidence.samples, sources=speech != "clean")
-    return above(evidence, gap, words, source)
+    both = pd.concat([part.assign(side=side) for side, part in zip("ab", parts, strict=True)])
+    found, over = above(evidence, gap, words, source), over_folds(both, "a", "b", "side")
+    if found.verdict or not over > found.p:
+        return found
+    return replace(found, p=over, evidence=f"{found.evidence}, less sure over folds (p {over:.3f})")
 
 
 @deferred

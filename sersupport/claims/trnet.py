@@ -76,7 +76,7 @@ def _clean(evidence: Evidence) -> Finding:
 _CHECKS = {
     "trnet-accuracy": cells(_PRINTED.to_dict(), _iemocap, GRID_RELATED, rebuilt_as=SYSTEM),
     "trnet-snr": _rises,
-    "trnet-low": helps(SYSTEM, "no low-level loss", speech="noisy"),
+    "trnet-low": helps(SYSTEM, "no low-level loss", "enhanced only", speech="noisy"),
     "trnet-high": helps(SYSTEM, "no high-level loss", speech="noisy"),
     "trnet-noise": _robust,
     "trnet-clean": _clean,

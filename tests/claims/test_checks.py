@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.metrics import recall_score
 
 from sersupport.claims.checks import above, better, cells, extreme, holds, no_gap, p_of, weakest, within_margin
 from sersupport.claims.evidence import (
@@ -114,6 +115,25 @@ def test_one_system_better_than_another(predictions, evidence, judge, gain, verd
     assert judge(better("D", "B", "clean"), evidence({CLEAN: rows}, synthetic=True)).verdict == NOT_TESTABLE
     one = rows[rows["speaker"] == "s0"]
     assert judge(better("D", "B", "clean"), evidence({CLEAN: one})).verdict == NOT_TESTABLE
+
+
+def test_a_claim_is_no_surer_than_the_folds_are(predictions, evidence, judge):
+    """Two folds of three bear it out, the third does not: over speakers it is sure, over folds it is not."""
+    skill = [{"D": 0.9, "B": 0.5}, {"D": 0.9, "B": 0.5}, {"D": 0.6, "B": 0.6}]
+    parts = [predictions(own, 8, seed=n, fold=n) for n, own in enumerate(skill)]
+    rows = pd.concat([part.assign(speaker=part["speaker"] + str(n)) for n, part in enumerate(parts)])
+    found = judge(better("D", "B", "clean"), evidence({CLEAN: rows}))
+    uar = [
+        [
+            recall_score(own["true"], own["predicted"], average="macro")
+            for own in (part[part["system"] == name] for part in parts)
+        ]
+        for name in "DB"
+    ]
+    assert found.low > 0 and found.verdict == UNDECIDED and "less sure over folds" in found.evidence
+    assert found.p == pytest.approx(stats.ttest_rel(*uar).pvalue)
+    alike = pd.concat([predictions(skill[0], 8, seed=n, fold=n) for n in range(3)])
+    assert judge(better("D", "B", "clean"), evidence({CLEAN: alike})).verdict == REPRODUCED
 
 
 def test_what_a_build_does_not_show_is_said_with_its_setting(predictions, evidence, judge):
