@@ -19,6 +19,7 @@ from sersupport.report.papermill import declared_parameters
 from sersupport.run import from_parameters
 from sersupport.run.chapters import CHAPTERS, NOTEBOOKS
 from sersupport.run.parameters import Parameters, read_profile, validated
+from sersupport.studies import cluster
 
 ROOT = Path(__file__).parent.parent
 FOLDER = ROOT / "notebooks"
@@ -213,7 +214,11 @@ def test_committed_outputs_come_out_again(tmp_path):
     ]
     command += ["-q", "-x", "-p", "no:cacheprovider", "-p", "no:randomly", "--durations=0", "--rootdir", str(FOLDER)]
     notebooks = [str(FOLDER / f"{name}.ipynb") for name in NOTEBOOKS]
-    result = subprocess.run([*command, "-c", os.devnull, *notebooks], env=environment, capture_output=True, text=True)
+    with cluster.workers(2) as address:  # where its jobs run beside each other, as a report's do
+        environment[cluster.SCHEDULER] = address
+        result = subprocess.run(
+            [*command, "-c", os.devnull, *notebooks], env=environment, capture_output=True, text=True
+        )
     assert result.returncode == 0, result.stdout[-6000:] + result.stderr[-2000:]
     cells = sum(len(code_cells(nbformat.read(path, as_version=4))) for path in notebooks)
     assert f"{cells} passed" in result.stdout

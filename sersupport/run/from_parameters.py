@@ -199,8 +199,12 @@ def setup(run: Run) -> Setup:
 
 def related_setup(run: Run) -> Setup:
     """How the systems of the other papers are built and trained, in one seed."""
-    sizes = {"filters": run.p.cnn_filters, "layers": tuple(run.p.humpcat_layers), "enhancer": enhancer(run)}
-    return replace(setup(run).with_one_seed(), **sizes)
+    sizes = {
+        "filters": run.p.cnn_filters,
+        "layers": tuple(run.p.humpcat_layers),
+        "channels": tuple(run.p.trnet_channels),
+    }
+    return replace(setup(run).with_one_seed(), **sizes, enhancer=enhancer(run))
 
 
 def enhancer(run: Run) -> str:

@@ -81,7 +81,7 @@ Ablation = Literal[
 ]  # fmt: skip
 Related = Literal["CNN + attention", "HuMP-CAT", "TRNet"]
 RELATED_CHANGES = {
-    "CNN + attention": ("no attention", "channel only", "spatial only", "clean rows only"),
+    "CNN + attention": ("no attention", "channel only", "spatial only", "clean rows only", "Gaussian noise and pitch"),
     "HuMP-CAT": (
         "concatenation for stage 1", "concatenation for stage 2", "low layer alone", "high layer alone", "last layer",
     ),
@@ -160,6 +160,7 @@ class Parameters(BaseModel):
     # the systems of the other papers
     cnn_filters: Count = 16  # of each convolution of the CNN with attention; 256 in print
     humpcat_layers: Annotated[list[int], Field(min_length=2, max_length=2)] = [1, -1]  # HuBERT's 1 and 9 in print
+    trnet_channels: Counts = [8, 16, 32]  # of the convolutions of TRNet's encoder
     enhancer: Name = "none"  # of TRNet: none, spectral gating, rnnoise, or a TorchScript file
     enhancers: Names = ["none", "spectral gating", "rnnoise"]  # that are measured
     enhanced_utterances: Count = 2  # that they are measured on

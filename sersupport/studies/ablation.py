@@ -7,6 +7,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from sersupport.core.errors import UserError
+from sersupport.recipes.drawing import draw_quadruplet
 from sersupport.studies.jobs import Job
 from sersupport.studies.setup import LAST, Parts, Setup, clean_rows
 from sersupport.systems import cnn_attention, humpcat, trnet
@@ -14,7 +15,7 @@ from sersupport.systems import cnn_attention, humpcat, trnet
 BASELINE = "baseline"  # what is trained like the changed ones, with nothing changed
 _POOLING = {"mean pooling": "mean", "statistics pooling": "statistics"}
 _WIDTH = {"half width": 0.5, "double width": 2.0}
-CLEAN_ALONE, UNAUGMENTED = "clean speech alone", "clean rows only"
+CLEAN_ALONE, UNAUGMENTED, AS_PRINTED = "clean speech alone", "clean rows only", "Gaussian noise and pitch"
 # of HuMP-CAT: which of its two layers, or the encoder's last, stands for both
 _LAYERS = {
     "low layer alone": lambda layers: layers[:1] * 2,
@@ -30,6 +31,7 @@ RELATED_CHANGES: Mapping[str, Mapping[str, Mapping[str, object]]] = MappingProxy
         "channel only": {"spatial_attention": False},
         "spatial only": {"channel_attention": False},
         UNAUGMENTED: {},
+        AS_PRINTED: {},
     },
     humpcat.NAME: {
         "concatenation for stage 1": {"attend_prosody": False},
@@ -77,7 +79,8 @@ def related_ablation(setup: Setup, system: str, folds: Mapping[int, Parts], chan
     """A system of another paper and the same with each change, for each fold and seed, tested on the same rows.
 
     As many steps each; in the predictions table they are called "<system>: <change>". What TRNet's two stages take
-    together, the same network takes on clean speech alone.
+    together, the same network takes on clean speech alone. Rows for the CNN with attention are altered by the run's
+    noises and pitch, but where the change says by Gaussian noise.
 
     Parameters
     ----------
@@ -105,6 +108,9 @@ def related_ablation(setup: Setup, system: str, folds: Mapping[int, Parts], chan
                 own = replace(setup, layers=_LAYERS[name](setup.layers))
             elif name == UNAUGMENTED:
                 _, parts, _ = _changed(setup, name, dict(recipes))
+            elif name == AS_PRINTED:
+                spoken = pd.DataFrame({"id": recipes["train"]["utterance"].unique()})
+                parts = recipes | {"train": draw_quadruplet(spoken, None, setup.seeds[0], noises=("white",))}
             elif name == CLEAN_ALONE:
                 parts, steps = recipes | clean_rows(recipes), replace(budget, steps=2 * budget.steps)
             arguments = known.get(name, {})

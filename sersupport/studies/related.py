@@ -1,6 +1,6 @@
 """The systems of four papers on the same recordings: which to use, at what noise the answer changes, and what warns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,13 +8,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from sersupport.evaluation import SIGNIFICANT
-from sersupport.evaluation.paired import holm
+from sersupport.evaluation.paired import holm, over_folds
 from sersupport.evaluation.ranking import every_pair, ranks
 from sersupport.evaluation.resampling import resampled
 from sersupport.evaluation.speed import throughput
 from sersupport.evaluation.tables import summarise
 from sersupport.explain.untrained import untrained
+from sersupport.inputs.base import Input
 from sersupport.inputs.frames import Frames
+from sersupport.inputs.logmel import LogMel
 from sersupport.inputs.store import MaterialsDataset
 from sersupport.inputs.waveform import Waveform
 from sersupport.studies.jobs import Bench, Trained
@@ -24,6 +26,7 @@ from sersupport.systems.humpcat import uniformity
 CLEAN = "clean"
 NEUTRAL = "neutral"
 GAP = 0.15  # of accuracy, clean less noisy: more of it is a sign of failure (digest of arXiv 2512.18298)
+UNTRAINED = {"none", "spectral gating"}  # enhancers without trained weights
 NEARLY_EVEN = 0.95  # of the entropy that even attention has: it has become a mean; not printed
 
 
@@ -41,19 +44,21 @@ class Comparison:
     ----------
     apart : pandas.DataFrame
         Every pair of systems on each kind of speech, p corrected over all of them; see :func:`.ranking.every_pair`.
+        ``p_folds`` is that over folds, corrected alike; see :func:`.paired.over_folds`.
     """
 
     def __init__(self, predictions: pd.DataFrame, samples: int = 1000) -> None:
         self.systems = list(predictions["system"].unique())
         noisy = predictions["level_kind"] == "snr"
         self.levels = sorted(predictions.loc[noisy, "level"].unique(), reverse=True)
-        heard = predictions["level"].map("{:g} dB".format).where(noisy, CLEAN)
-        self.cells = predictions.assign(speech=heard)
+        self.cells = predictions.assign(speech=predictions["level"].map("{:g} dB".format).where(noisy, CLEAN))
         self.speech = [CLEAN, *(f"{level:g} dB" for level in self.levels)]
         self.samples = samples
+        heard = dict(list(self.cells.groupby("speech")))
         self._scores = resampled(self.cells, ["system", "speech"], samples=samples, sources=True)
         each = pd.concat([self.pairs([kind]).assign(speech=kind) for kind in self.speech], ignore_index=True)
-        self.apart = each.assign(p_holm=holm(each["p"]))
+        over = [over_folds(heard[one.speech], one.first, one.second) for one in each.itertuples()]
+        self.apart = each.assign(p_holm=holm(each["p"]), p_folds=holm(over))
 
     def table(self) -> pd.DataFrame:
         """What :func:`sersupport.evaluation.tables.summarise` gives by ``system`` and ``speech``, loudest last."""
@@ -72,7 +77,7 @@ class Comparison:
         return every_pair(self._scores, weights)
 
     def first(self) -> pd.DataFrame:
-        """Who may be first, clean and at each level: all that are not told apart from the best.
+        """Who may be first, clean and at each level: all that are told apart from none as the worse one.
 
         Returns
         -------
@@ -114,8 +119,8 @@ def costs(
     Returns
     -------
     pandas.DataFrame
-        ``system``, ``pretrained`` (whether a pretrained encoder hears the clip), ``parameters`` (that training sets),
-        ``clips_per_s``, ``training_s`` (of a processor, mean over
+        ``system``, ``pretrained`` (what hears the clip first and was trained before: "encoder", an enhancer; or
+        nothing), ``parameters`` (that training sets), ``clips_per_s``, ``training_s`` (of a processor, mean over
         trainings; NaN where there is no descent).
     """
     rendered = bench.store.renderer.render(recipes.head(16))
@@ -127,12 +132,18 @@ def costs(
         parts = recogniser.model.named_parameters()
         rows.append({
             "system": name,
-            "pretrained": any(isinstance(one, Frames | Waveform) for one in recogniser.inputs.values()),
+            "pretrained": ", ".join(_pretrained(recogniser.inputs)),
             "parameters": sum(part.numel() for name, part in parts if not name.startswith(trnet.FROZEN)),
             "clips_per_s": throughput(lambda ask=recogniser: len(ask(waves, n_valid)), seconds),
             "training_s": history[history["system"] == name].groupby(["fold", "seed"])["cpu_s"].max().mean(),
         })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def _pretrained(inputs: Mapping[str, Input]) -> list[str]:
+    hears = any(isinstance(one, Frames | Waveform) for one in inputs.values())
+    enhancers = {one.enhancer for one in inputs.values() if isinstance(one, LogMel)} - UNTRAINED
+    return ["encoder"] * hears + sorted(enhancers)
 
 
 def neutral_share(predictions: pd.DataFrame, by: Sequence[str]) -> pd.DataFrame:

@@ -99,6 +99,8 @@ class Setup:
         Of each convolution of the CNN with attention; 256 in print.
     layers : tuple of int
         The two of the encoder that HuMP-CAT has; HuBERT's 1 and 9 in print.
+    channels : tuple of int
+        Of the convolutions of TRNet's encoder.
     enhancer : str
         Of TRNet; see :mod:`sersupport.sound.enhancers`.
     """
@@ -118,6 +120,7 @@ class Setup:
     precision: Precision = "float32"
     filters: int = 256
     layers: tuple[int, int] = LAST
+    channels: tuple[int, ...] = (16, 32, 64)
     enhancer: str = "none"
 
     def budget(self, rows: int) -> Budget:
@@ -171,7 +174,8 @@ class Setup:
             sizes = {"n_steps": frames, "n_channels": CNN_MFCC, "filters": self.filters}
             return cnn_attention.CnnAttentionConfig(**sizes | changes), {"cepstra": cepstra}
         if name == trnet.NAME:
-            return trnet.TrnetConfig(**changes), {"noisy": LogMel(), "enhanced": LogMel(enhancer=self.enhancer)}
+            config = trnet.TrnetConfig(**{"channels": self.channels} | changes)
+            return config, {"noisy": LogMel(), "enhanced": LogMel(enhancer=self.enhancer)}
         low, high = (Frames(self.encoder.with_layers([one]), self.encoder_name, self.precision) for one in self.layers)
         inputs = {"low": low, "high": high, "cepstra": Cepstra(), "prosody": Prosody()}
         return humpcat.HumpcatConfig(frame_dim=self.encoder.frame_dim, **changes), inputs
@@ -182,7 +186,7 @@ class Setup:
             return self.encoder
         if not isinstance(config, trnet.TrnetConfig) or config.stage == trnet.CLEAN:
             return None
-        first = trnet.TrnetConfig(stage=trnet.CLEAN, dropout=config.dropout)
+        first = trnet.TrnetConfig(stage=trnet.CLEAN, channels=config.channels, dropout=config.dropout)
         return Job(f"{trnet.NAME}, first stage", first, inputs, **job | clean_rows(job))
 
     def jobs(

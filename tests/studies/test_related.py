@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from sersupport.evaluation.metrics import metrics
-from sersupport.studies.ablation import BASELINE, CLEAN_ALONE, RELATED_CHANGES, related_ablation
+from sersupport.studies.ablation import AS_PRINTED, BASELINE, CLEAN_ALONE, RELATED_CHANGES, related_ablation
 from sersupport.studies.related import CLEAN, Comparison, costs, evenness, neutral_share
 from sersupport.studies.setup import RELATED
 from sersupport.studies.tuning import settings, tuned_jobs
-from sersupport.systems import humpcat, trnet
+from sersupport.systems import cnn_attention, humpcat, trnet
 from sersupport.systems.predictions import probabilities
 
 
@@ -44,7 +45,7 @@ def test_each_trains_is_asked_and_comes_back_from_disk(system, quick, parts, sma
     waves, n_valid = np.stack([one.signal for one, _ in rendered]), [count for _, count in rendered]
     assert again(waves, n_valid) == pytest.approx(probabilities(found).head(4).to_numpy(), abs=0.02)  # 16-bit inputs
     cost = costs(bench, [trained], parts["test"], bench.history(trained), 0.01).iloc[0]
-    assert cost["pretrained"] == (system == humpcat.NAME)
+    assert cost["pretrained"] == ("encoder" if system == humpcat.NAME else "")
     learnt = [len(own) for name, own in bench.model(trained)[0].named_parameters() if name.startswith(trnet.FROZEN)]
     assert bool(learnt) == (system == trnet.NAME)
     assert cost["parameters"] > 1000 and cost["clips_per_s"] > 0 and cost["training_s"] > 0
@@ -67,10 +68,19 @@ def test_every_change_is_a_job_that_differs_from_the_baseline_and_has_its_steps(
         inputs = {role: one.spec() for role, one in job.inputs.items()} != {
             role: one.spec() for role, one in first.inputs.items()
         }
-        rows = len(job.train) != len(first.train)
+        rows = not job.train.reset_index(drop=True).equals(first.train.reset_index(drop=True))
         assert inputs or rows or job.config.to_dict() != first.config.to_dict(), job.system
         both = 2 if job.system.endswith(CLEAN_ALONE) else 1
         assert job.budget.steps == both * first.budget.steps
+
+
+def test_augmented_as_printed_is_the_same_speech_with_gaussian_noise(quick, parts):
+    own, found = related_ablation(quick, cnn_attention.NAME, {0: parts}, [AS_PRINTED])
+    columns = ["utterance", "condition", "semitones"]
+    assert found.train[columns].to_numpy().tolist() == own.train[columns].to_numpy().tolist()
+    noisy = found.train["level_kind"] != "none"
+    assert set(found.train["noise"][noisy]) == {"white"} and "white" not in set(own.train["noise"])
+    assert found.validation is own.validation and found.budget == own.budget
 
 
 def test_one_layer_stands_for_both(quick, parts):
@@ -132,8 +142,19 @@ def test_the_answer_changes_with_the_noise_where_the_scores_do(rows):
         assert table.loc[(system, speech), "recall"] == pytest.approx(metrics(own)["recall"])
     assert table.loc[("one", "all noise"), "recall"] == pytest.approx(table.loc[("one", "0 dB"), "recall"])
     assert comparison.reversals() == [("one", "other")] and set(comparison.apart["speech"]) == {CLEAN, "0 dB"}
+    assert comparison.apart["p_folds"].isna().all()  # of a single one
     (pair,) = comparison.pairs([CLEAN]).to_dict("records")
     assert pair["difference"] == pytest.approx(table["recall"]["one", CLEAN] - table["recall"]["other", CLEAN])
+
+
+def test_pairs_are_told_apart_over_folds_as_well(rows):
+    folds, p = rows.assign(fold=rows["speaker"].str[1:].astype(int) % 5), {}
+    for kind, table in folds.groupby("level_kind"):
+        uar = [[metrics(part)["recall"] for _, part in own.groupby("fold")] for _, own in table.groupby("system")]
+        p[CLEAN if kind == "none" else "0 dB"] = stats.ttest_rel(*uar).pvalue
+    found = Comparison(folds, samples=50).apart.set_index("speech")["p_folds"]
+    least, other = sorted(p, key=p.get)
+    assert found[least] == pytest.approx(2 * p[least]) and found[other] == pytest.approx(max(2 * p[least], p[other]))
 
 
 def test_the_same_scores_leave_both_in_the_first_place(rows):
