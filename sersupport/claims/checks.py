@@ -241,7 +241,8 @@ def paired(evidence: Evidence, parts: Sequence[pd.DataFrame], words: str, source
     found, over = above(evidence, gap, words, source), over_folds(both, "a", "b", "side")
     if found.verdict or not over > found.p:
         return found
-    return replace(found, p=over, evidence=f"{found.evidence}, less sure over folds (p {over:.3f})")
+    p = f"p {over:.3f}" if over >= 0.001 else "p < 0.001"
+    return replace(found, p=over, evidence=f"{found.evidence}, less sure over folds ({p})")
 
 
 @deferred

@@ -93,7 +93,8 @@ def _best_so_far(evidence: Evidence) -> str:
     own = evidence.table4["accuracy_pct"]
     beaten = [f"{name} {earlier[name]} against {own[name]}" for name in own.index if earlier.get(name, 0) > own[name]]
     words = f"2507.03251 prints more on {len(beaten)} of {len(own)}: {', '.join(beaten) or 'none'}"
-    return f"{words}; neither paper says how it split, so the figures are of no common test"
+    split = "2512.18298 names no split, 2507.03251 says 80/20 and not of what"
+    return f"{words}; {split}, so the figures are of no common test"
 
 
 # what is said of them -------------------------------------------------------------------------------------------------

@@ -138,8 +138,8 @@ def _costs(notebooks: dict[str, Any], titles: dict[str, str], record: dict[str, 
     costs.append(("Together", together, max(cost[2] for cost in costs)))
     cells = [(title, f"{seconds:.0f}", f"{peak_gib:.2f}") for title, seconds, peak_gib in costs]
     caption = (
-        "<caption>Time of each chapter when it last ran, beside another one where neither waits for the other, and the"
-        " most memory that all processes held meanwhile.</caption>"
+        "<caption>Time of each chapter when it last ran, beside another one where neither waits for the other, without"
+        " what an earlier pass had trained, and the most memory that all processes held meanwhile.</caption>"
     )
     return _table(("Chapter", "Time [s]", "Peak memory [GiB]"), cells, caption)
 

@@ -30,7 +30,7 @@ from sersupport.run.artefacts import MADE, files
 from sersupport.systems.predictions import probabilities
 
 TABLES_BYTES, REPORT_BYTES = 10_000_000, 20_000_000
-HEADLINE, LEDGER = "10_claims/headline", "10_claims/ledger"
+HEADLINE, LEDGER, SAMPLES = "10_claims/headline", "10_claims/ledger", "09_related_systems/coefficients"
 PUBLISHED = Path("reports") / "published"  # below the project
 
 
@@ -74,7 +74,7 @@ def publish(run: str, name: str | None = None, root: Path | None = None) -> Path
         built = Path(temporary, name)
         shutil.copytree(folder / "html", built / "html")
         write_record(built, record | {"published": name})
-        for artefact in (*ARTEFACTS, HEADLINE, LEDGER):
+        for artefact in (*ARTEFACTS, SAMPLES, HEADLINE, LEDGER):
             _copy(folder / "artefacts", artefact, built / "artefacts", record["parameters"])
         _check_size("the tables", built / "artefacts", TABLES_BYTES)
         _check_size("the report", built, REPORT_BYTES)

@@ -197,18 +197,18 @@ def one_coefficient(rows: pd.DataFrame) -> str:
         Shares of rows by ``rung``, ``feature`` and ``classifier``; see :func:`sersupport.studies.coefficients.rungs`.
     """
     share = 100 * rows.set_index(["classifier", "feature", "rung"])["accuracy"]
-    ends = coefficients.RUNGS[0], coefficients.RUNGS[-1]
 
-    def both(name: str) -> str:
-        own = {feature: " and ".join(f"{share[name, feature, rung]:.0f} %" for rung in ends) for feature in features}
-        return "; ".join(f"{feature} **{words}**" for feature, words in own.items())
+    def each(name: str) -> str:
+        own = {kind: [f"{share[name, kind, rung]:.0f}" for rung in coefficients.RUNGS] for kind in features}
+        return "; ".join(f"{kind} **{', '.join(words[:-1])} and {words[-1]} %**" for kind, words in own.items())
 
     features = rows["feature"].unique()
     return (
         "Where a sample is one coefficient of one recording, as in the public code of arXiv 2507.03251, which does not"
-        " name the kind, its network, smaller here and briefly trained, recognises so many samples split at random, and"
-        f" then of unknown speakers: {both(coefficients.NETWORK)}. Whoever takes the class of the sample with the"
-        f" nearest smallest value, and looks at nothing else, has: {both(coefficients.NEAREST_MINIMUM)}."
+        " name the kind, its network, smaller here and briefly trained, recognises so many samples that were split at"
+        f" random, split by recordings, and of unknown speakers: {each(coefficients.NETWORK)}. Whoever takes the class"
+        " of the sample with the nearest smallest value, and looks at nothing else, has:"
+        f" {each(coefficients.NEAREST_MINIMUM)}."
     )
 
 

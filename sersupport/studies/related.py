@@ -82,15 +82,34 @@ class Comparison:
         Returns
         -------
         pandas.DataFrame
-            ``speech``, ``system`` (the highest UAR), ``recall`` (its), ``may be first`` (a list of systems).
+            ``speech``, ``system`` (the highest UAR), ``recall`` (its), ``may be first`` and ``by folds as well`` (lists
+            of systems): where pairs are told apart over speakers, and where over folds too, if there are enough.
         """
         rows = []
         for kind in self.speech:
             own = [self._scores.scores @ self._scores.where(system=name, speech=kind) for name in self.systems]
-            found = ranks(self.systems, self.apart[self.apart["speech"] == kind])
-            best = int(np.argmax(own))
-            rows.append((kind, self.systems[best], own[best], found.loc[found["first"] == 1, "name"].tolist()))
-        return pd.DataFrame(rows, columns=["speech", "system", "recall", "may be first"])
+            pairs, best = self.apart[self.apart["speech"] == kind], int(np.argmax(own))
+            both = pairs.assign(p_holm=np.fmax(pairs["p_holm"], pairs["p_folds"]))
+            first = [ranks(self.systems, one).query("first == 1")["name"].tolist() for one in (pairs, both)]
+            rows.append((kind, self.systems[best], own[best], *first))
+        return pd.DataFrame(rows, columns=["speech", "system", "recall", "may be first", "by folds as well"])
+
+    def gaps(self) -> pd.DataFrame:
+        """UAR on clean speech less that in all noise, as many rows at each level, by ``system``.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``system``, ``difference``, ``low``, ``high`` (95 %), ``wide`` ("yes", "no", or "undecided" where the
+            interval holds :data:`GAP`).
+        """
+        rows = []
+        for system in self.systems:
+            clean, *noisy = (self._scores.where(system=system, speech=kind) for kind in self.speech)
+            found = self._scores.tested(clean - np.mean(noisy, axis=0))
+            wide = "yes" if found["low"] > GAP else "no" if found["high"] < GAP else "undecided"
+            rows.append((system, found["difference"], found["low"], found["high"], wide))
+        return pd.DataFrame(rows, columns=["system", "difference", "low", "high", "wide"])
 
     def reversals(self) -> list[tuple[str, str]]:
         """Pairs of systems of which each is told apart as the better one, on different kinds of speech."""

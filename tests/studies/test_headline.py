@@ -95,8 +95,9 @@ def test_counts_of_verdicts_add_up():
 def test_one_coefficient_names_the_network_and_the_smallest_value():
     shares = {("network", "rows at random"): 0.97, ("network", "speakers apart"): 0.3}
     shares |= {("nearest minimum", "rows at random"): 0.99, ("nearest minimum", "speakers apart"): 0.21}
+    shares |= {("network", "recordings together"): 0.4, ("nearest minimum", "recordings together"): 0.22}
     rows = [("log-mel", kind, rung, share) for (kind, rung), share in shares.items()]
     rows += [("mfcc", kind, rung, 0.5) for kind, rung in shares]
     text = headline.one_coefficient(pd.DataFrame(rows, columns=["feature", "classifier", "rung", "accuracy"]))
-    assert "of unknown speakers: log-mel **97 % and 30 %**; mfcc **50 % and 50 %**. Whoever" in text
-    assert text.endswith("has: log-mel **99 % and 21 %**; mfcc **50 % and 50 %**.")
+    assert "of unknown speakers: log-mel **97, 40 and 30 %**; mfcc **50, 50 and 50 %**. Whoever" in text
+    assert text.endswith("has: log-mel **99, 22 and 21 %**; mfcc **50, 50 and 50 %**.")

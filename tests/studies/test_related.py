@@ -143,6 +143,12 @@ def test_the_answer_changes_with_the_noise_where_the_scores_do(rows):
     assert table.loc[("one", "all noise"), "recall"] == pytest.approx(table.loc[("one", "0 dB"), "recall"])
     assert comparison.reversals() == [("one", "other")] and set(comparison.apart["speech"]) == {CLEAN, "0 dB"}
     assert comparison.apart["p_folds"].isna().all()  # of a single one
+    assert (first["by folds as well"] == first["may be first"]).all()
+    gaps = comparison.gaps().set_index("system")
+    for system, own in gaps.iterrows():
+        noisy = [table.loc[(system, level), "recall"] for level in comparison.speech[1:]]
+        assert own["difference"] == pytest.approx(table.loc[(system, CLEAN), "recall"] - np.mean(noisy))
+    assert gaps["wide"].to_dict() == {"one": "yes", "other": "no"} and (gaps["low"] < gaps["high"]).all()
     (pair,) = comparison.pairs([CLEAN]).to_dict("records")
     assert pair["difference"] == pytest.approx(table["recall"]["one", CLEAN] - table["recall"]["other", CLEAN])
 
@@ -153,6 +159,8 @@ def test_pairs_are_told_apart_over_folds_as_well(rows):
         uar = [[metrics(part)["recall"] for _, part in own.groupby("fold")] for _, own in table.groupby("system")]
         p[CLEAN if kind == "none" else "0 dB"] = stats.ttest_rel(*uar).pvalue
     found = Comparison(folds, samples=50).apart.set_index("speech")["p_folds"]
+    few = Comparison(folds[folds["fold"] < 3], samples=50)
+    assert (few.first()["by folds as well"].map(len) >= few.first()["may be first"].map(len)).all()
     least, other = sorted(p, key=p.get)
     assert found[least] == pytest.approx(2 * p[least]) and found[other] == pytest.approx(max(2 * p[least], p[other]))
 
