@@ -276,17 +276,19 @@ def less_sure(found: Mapping[str, Finding]) -> Finding:
 
 
 @deferred
-def helps(evidence: Evidence, system: str, *changes: str, speech: str = "clean") -> Finding:
-    """Whether a rebuilt system of the other papers scores higher than itself with each change, trained alike.
+def helps(
+    evidence: Evidence, system: str, *changes: str, speech: str = "clean", whole: str = "baseline", but: str = ""
+) -> Finding:
+    """Whether a rebuilt system of the other papers, ``whole``, scores higher than with each change, trained alike.
 
     Of several changes the claim stands no firmer than the least sure.
     """
     pairs = {
-        name: compared(evidence, f"{system}: baseline", f"{system}: {name}", speech, RELATED_ABLATION)
+        name: compared(evidence, f"{system}: {whole}", f"{system}: {name}", speech, RELATED_ABLATION)
         for name in changes
     }
     words = "; ".join(one.evidence for one in pairs.values())
-    return replace(less_sure(pairs), evidence=words + rebuilt(system))
+    return replace(less_sure(pairs), evidence=words + rebuilt(system, but))
 
 
 @deferred

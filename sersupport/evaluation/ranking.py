@@ -89,6 +89,11 @@ def in_words(ranks: pd.DataFrame, first: str, last: str, listed: bool = True) ->
     return "; ".join(found)
 
 
+def over_both(pairs: pd.DataFrame) -> pd.Series:
+    """The larger of ``p_holm`` and ``p_folds``; that over speakers where there are too few folds."""
+    return np.fmax(pairs["p_holm"], pairs["p_folds"])
+
+
 def told_apart(rivals: pd.DataFrame) -> str:
     """From how many rivals something is told apart, over speakers and, where there are enough, over folds; in words.
 
@@ -97,8 +102,7 @@ def told_apart(rivals: pd.DataFrame) -> str:
     rivals : pandas.DataFrame
         Of :func:`sersupport.evaluation.paired.compare`.
     """
-    p = np.fmax(rivals["p_holm"], rivals["p_folds"])  # of no folds where there are too few
-    near = int((~(p < SIGNIFICANT)).sum())
+    near = int((~(over_both(rivals) < SIGNIFICANT)).sum())
     if near == 0:
         return f"told apart from all {len(rivals)} others"
     return f"not told apart from {near} of {len(rivals)} others"

@@ -9,7 +9,7 @@ from torch.utils.data import DataLoader
 
 from sersupport.evaluation import SIGNIFICANT
 from sersupport.evaluation.paired import holm, over_folds
-from sersupport.evaluation.ranking import every_pair, ranks
+from sersupport.evaluation.ranking import every_pair, over_both, ranks
 from sersupport.evaluation.resampling import resampled
 from sersupport.evaluation.speed import throughput
 from sersupport.evaluation.tables import summarise
@@ -89,7 +89,7 @@ class Comparison:
         for kind in self.speech:
             own = [self._scores.scores @ self._scores.where(system=name, speech=kind) for name in self.systems]
             pairs, best = self.apart[self.apart["speech"] == kind], int(np.argmax(own))
-            both = pairs.assign(p_holm=np.fmax(pairs["p_holm"], pairs["p_folds"]))
+            both = pairs.assign(p_holm=over_both(pairs))
             first = [ranks(self.systems, one).query("first == 1")["name"].tolist() for one in (pairs, both)]
             rows.append((kind, self.systems[best], own[best], *first))
         return pd.DataFrame(rows, columns=["speech", "system", "recall", "may be first", "by folds as well"])
